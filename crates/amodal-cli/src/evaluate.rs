@@ -1,0 +1,45 @@
+//! `amodal evaluate`.
+use crate::{Output, show};
+use amodal::{
+    eval::{self, Options},
+    run::Run,
+};
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(crate) struct Evaluate {
+    /// The run folder
+    run: PathBuf,
+    /// The table
+    data: PathBuf,
+    /// The split to measure, or `all` [default: test, or else validation; all rows of a table without splits]
+    #[arg(long)]
+    split: Option<String>,
+    /// Withhold this modality from every row (repeatable)
+    #[arg(long, value_name = "MODALITY")]
+    without: Vec<String>,
+    /// Measure every subset of the modalities
+    #[arg(long)]
+    subsets: bool,
+}
+
+impl Evaluate {
+    pub(crate) fn run(&self, output: Output) -> anyhow::Result<()> {
+        let run = Run::open(&self.run)?;
+        let (examples, split, rows) = run.read(&self.data, self.split.as_deref())?;
+        let (rows, skipped) = examples.load(&rows, &run.config)?;
+        if !skipped.is_empty() {
+            output.say(format_args!("warning: {} rows could not be read and were left out", skipped.len()));
+        }
+        let options = Options { without: self.without.clone(), subsets: self.subsets };
+        let measured = eval::evaluate(&run.model, &run.config, &examples, (&split, &rows), &options)?;
+        if measured.is_empty() {
+            output.say("warning: no row has what the tasks measure");
+        }
+        match output.json {
+            true => show::json(&measured),
+            false => show::print(&show::measured(&measured)),
+        }
+    }
+}

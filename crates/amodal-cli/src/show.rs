@@ -1,0 +1,132 @@
+//! Results as text.
+use amodal::{Error, Named, Raw, eval::Measured, metrics::Figure};
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+/// A wrong use of the command that clap cannot see.
+#[derive(Debug)]
+pub(crate) struct WrongUse(pub(crate) String);
+
+impl std::fmt::Display for WrongUse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for WrongUse {}
+
+/// Writes to stdout; a reader that went away is no error.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        other => Ok(other?),
+    }
+}
+
+/// Writes a value as JSON to stdout.
+pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+/// One figure: `97.3 %` or `2.41`.
+pub(crate) fn number(value: f64, is_share: bool) -> String {
+    match is_share {
+        true => format!("{:.1} %", value * 100.0),
+        false if value.fract() == 0.0 && value.abs() < 1e6 => format!("{value:.0}"),
+        false => format!("{value:.4}"),
+    }
+}
+
+/// Everything that was measured: a block for each split and task, a line for each subset or pair, each value beside its
+/// floor.
+pub(crate) fn measured(all: &[Measured]) -> String {
+    let mut text = String::new();
+    let mut blocks: Vec<(&str, &str)> = Vec::new();
+    for one in all {
+        if !blocks.contains(&(one.split.as_str(), one.task.as_str())) {
+            blocks.push((&one.split, &one.task));
+        }
+    }
+    for (split, task) in blocks {
+        let rows: Vec<&Measured> = all.iter().filter(|one| one.split == split && one.task == task).collect();
+        let mut lines: Vec<(String, Vec<&Figure>)> = Vec::new();
+        for one in &rows {
+            let (label, _) = label(one);
+            match lines.iter_mut().find(|(known, _)| *known == label) {
+                Some((_, figures)) => figures.push(&one.figure),
+                None => lines.push((label, vec![&one.figure])),
+            }
+        }
+        let columns: Vec<String> = lines[0].1.iter().map(|figure| column(&figure.name)).collect();
+        let mut table = vec![[vec![format!("{task} ({split})")], columns.clone(), vec!["rows".to_string()]].concat()];
+        for (label, figures) in &lines {
+            let mut cells = vec![label.clone()];
+            cells.extend(figures.iter().map(|figure| {
+                let share = figure.is_share;
+                format!("{} ({} {})", number(figure.value, share), figure.floor_name, number(figure.floor, share))
+            }));
+            cells.push(figures[0].count.to_string());
+            table.push(cells);
+        }
+        let _ = writeln!(text, "{}", aligned(&table));
+    }
+    text
+}
+
+/// The line and the column that a measured number belongs to.
+fn label(one: &Measured) -> (String, String) {
+    match one.figure.name.rsplit_once(' ') {
+        _ if !one.given.is_empty() => (one.given.join(" + "), one.figure.name.clone()),
+        Some(_) => {
+            let name = column(&one.figure.name);
+            (one.figure.name.trim_end_matches(&name).trim().to_string(), name)
+        }
+        None => (String::new(), one.figure.name.clone()),
+    }
+}
+
+/// The metric in a figure's name: `recall@1` of `image → text recall@1`.
+fn column(name: &str) -> String {
+    match name.split_once(" median rank") {
+        Some(_) => "median rank".to_string(),
+        None => name.rsplit(' ').next().unwrap_or(name).to_string(),
+    }
+}
+
+/// Cells in columns.
+pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().enumerate().map(|(at, cell)| match at {
+            0 => format!("{cell:<width$}", width = widths[at]),
+            _ => format!("{cell:>width$}", width = widths[at]),
+        });
+        let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+    text
+}
+
+/// `name=value` pairs of the command line.
+pub(crate) fn pairs(values: &[String]) -> anyhow::Result<Named<Raw>> {
+    let mut pairs = Named::new();
+    for pair in values {
+        let Some((name, value)) = pair.split_once('=') else {
+            return Err(Error::config(pair.clone(), "expected name=value")
+                .with_help("for example image=cat.png")
+                .into());
+        };
+        let raw = match value {
+            "-" => {
+                let mut bytes = Vec::new();
+                std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)?;
+                Raw::Bytes(bytes.into())
+            }
+            text => Raw::Text(text.to_string()),
+        };
+        pairs.insert(name.to_string(), raw);
+    }
+    Ok(pairs)
+}

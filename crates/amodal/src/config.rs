@@ -1,0 +1,308 @@
+//! The whole run as data.
+use crate::{
+    Error, Named, Result, decode::DecoderConfig, encode::EncoderConfig, fuse::FusionConfig, loss::LossConfig,
+    modalities::ModalityConfig, suggest,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// A run: what is read, how it is encoded, fused and decoded, on which data, and how it is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The table and its splits.
+    pub data: DataConfig,
+    /// How training goes.
+    #[serde(default)]
+    pub train: TrainConfig,
+    /// How each modality's raw values are read.
+    pub modalities: Named<ModalityConfig>,
+    /// One encoder a modality.
+    pub encode: Named<EncoderConfig>,
+    /// How the modalities of a row are fused; absent for a model that only aligns them, or that has one modality.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fuse: Option<FusionConfig>,
+    /// What the model is trained for.
+    pub tasks: Named<TaskConfig>,
+}
+
+/// One thing that the model is trained for: a prediction (target, decoder, loss) or an alignment (a loss alone).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TaskConfig {
+    /// The modalities that the task reads; empty: all but its own target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<String>,
+    /// Share of this task's loss in the sum.
+    #[serde(default = "one")]
+    pub weight: f64,
+    /// What is measured on rows held out; empty: what suits the decoder or the loss.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<String>,
+    /// How the target is read; its width is the decoder's output width.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<ModalityConfig>,
+    /// Makes the prediction from the fused tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decode: Option<DecoderConfig>,
+    /// Scores the prediction, or aligns the modalities.
+    pub loss: LossConfig,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// What happens to a row with a value that cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnError {
+    /// Nothing is trained; the error names the row.
+    #[default]
+    Stop,
+    /// The row is left out, and listed.
+    Skip,
+}
+
+/// The table and its splits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataConfig {
+    /// A table (CSV, TSV, JSONL) or a folder of classes, relative to the config's file.
+    pub path: PathBuf,
+    /// Column of each modality or task whose column is not called like it.
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub columns: Named<String>,
+    /// Column that names each row's split (train, validation, test, …); absent: `split`, where the table has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split_column: Option<String>,
+    /// Column whose equal values are copies of one thing: they stay in one split, and find each other in a search.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_by: Option<String>,
+    /// Share of the groups held out as `validation`, where no column names it.
+    pub validation: f64,
+    /// Share of the groups held out as `test`, where no column names the splits.
+    pub test: f64,
+    /// What happens to a row that cannot be read: `stop` or `skip`.
+    pub on_error: OnError,
+    /// Most rows that `skip` may leave out.
+    pub max_errors: usize,
+    /// Decoded values kept in memory, in MB; the rest is decoded again every epoch.
+    pub cache_mb: usize,
+    /// Threads that prepare batches; does not change the result.
+    pub loader_threads: usize,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::new(),
+            columns: Named::new(),
+            split_column: None,
+            group_by: None,
+            validation: 0.1,
+            test: 0.1,
+            on_error: OnError::Stop,
+            max_errors: 100,
+            cache_mb: 2048,
+            loader_threads: 1,
+        }
+    }
+}
+
+/// How training goes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Passes over the training rows.
+    pub epochs: usize,
+    /// Rows a step.
+    pub batch_size: usize,
+    /// Highest step size.
+    pub learning_rate: f64,
+    /// Decay of the weight matrices, decoupled (Loshchilov and Hutter 2017, arXiv:1711.05101).
+    pub weight_decay: f64,
+    /// Share of the steps over which the step size rises from 0; it then falls as a cosine to 0.
+    pub warmup: f64,
+    /// Largest norm of all gradients together; 0: no limit.
+    pub clip: f64,
+    /// Evaluations without a better validation loss after which training stops and the best weights are kept; 0: never,
+    /// and the last weights are kept.
+    pub patience: usize,
+    /// Epochs between evaluations of the validation rows.
+    pub evaluate_every: usize,
+    /// Probability that a modality is withheld from a row; one always stays.
+    pub modality_dropout: f64,
+    /// Modality whose equal values are kept in one batch, so that each is encoded once (questions about one picture).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub together: Option<String>,
+    /// Seconds between checkpoints; one is also written after every epoch.
+    pub checkpoint_seconds: u64,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 20,
+            batch_size: 64,
+            learning_rate: 1e-3,
+            weight_decay: 0.01,
+            warmup: 0.05,
+            clip: 1.0,
+            patience: 0,
+            evaluate_every: 1,
+            modality_dropout: 0.0,
+            together: None,
+            checkpoint_seconds: 30,
+            seed: 0,
+        }
+    }
+}
+
+impl Config {
+    /// Reads a config file; `set` are `path=value` changes made to it first, and `data.path` is taken from the file's
+    /// folder.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the file, the line and the option.
+    pub fn load(path: &Path, set: &[String]) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+        let mut config = Self::parse(&text, set).map_err(|error| error.in_file(path))?;
+        if config.data.path.is_relative() {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            config.data.path = folder.join(&config.data.path);
+        }
+        Ok(config)
+    }
+
+    /// Reads a config; `set` are `path=value` changes made to it first.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the line and the option.
+    pub fn parse(text: &str, set: &[String]) -> Result<Self> {
+        let line = |offset: usize| text[..offset.min(text.len())].lines().count().max(1);
+        let mut table: toml::Table = toml::from_str(text).map_err(|error| {
+            let at = error.span().map(|span| format!("line {}", line(span.start))).unwrap_or_default();
+            Error::config(at, error.message())
+        })?;
+        for change in set {
+            apply(&mut table, change)?;
+        }
+        serde_path_to_error::deserialize(table).map_err(|error| {
+            let at = error.path().to_string();
+            let problem = error.inner().message().to_string();
+            let help = did_you_mean(&problem);
+            Error::config(if at == "." { String::new() } else { at }, problem).with_help(help)
+        })
+    }
+
+    /// The config as TOML.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a value has no TOML form.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|error| Error::config("", error.to_string()))
+    }
+
+    /// The JSON schema of a config, for editors.
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(Config).to_value()
+    }
+
+    /// The column of a modality or task.
+    pub fn column<'a>(&'a self, name: &'a str) -> &'a str {
+        self.data.columns.get(name).map_or(name, String::as_str)
+    }
+}
+
+/// Makes one `path=value` change: the value is TOML, or else text.
+fn apply(table: &mut toml::Table, change: &str) -> Result<()> {
+    let bad = |problem: &str| Error::config(format!("--set {change}"), problem).with_help("write --set train.seed=1");
+    let (path, value) = change.split_once('=').ok_or_else(|| bad("expected path=value"))?;
+    let value = match toml::from_str::<toml::Table>(&format!("v = {value}")) {
+        Ok(mut parsed) => parsed.remove("v").ok_or_else(|| bad("expected one value"))?,
+        Err(_) => toml::Value::String(value.to_string()),
+    };
+    let mut steps: Vec<&str> = path.split('.').collect();
+    let last = steps.pop().filter(|name| !name.is_empty()).ok_or_else(|| bad("expected path=value"))?;
+    let mut place = table;
+    for step in steps {
+        let next = place.entry(step).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        place = next.as_table_mut().ok_or_else(|| bad(&format!("`{step}` is not a table")))?;
+    }
+    // another `type` is another part: the options of the old one do not apply to it
+    if last == "type" && place.get("type").is_some_and(|old| *old != value) {
+        let dim = place.remove("dim");
+        place.clear();
+        place.extend(dim.map(|dim| ("dim".to_string(), dim)));
+    }
+    place.insert(last.to_string(), value);
+    Ok(())
+}
+
+/// `did you mean` for serde's "unknown field `x`, expected one of `a`, `b`".
+fn did_you_mean(problem: &str) -> String {
+    let mut names = problem.split('`').skip(1).step_by(2);
+    let wrong = names.next().unwrap_or_default();
+    if !problem.starts_with("unknown") {
+        return String::new();
+    }
+    let known: Vec<&str> = names.collect();
+    match suggest(wrong, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`? `amodal list` shows every part and its options"),
+        None => "`amodal list` shows every part and its options".to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+[data]
+path = "t.csv"
+[modalities.image]
+type = "image"
+[encode.image]
+type = "cnn"
+dim = 32
+[tasks.label]
+target = { type = "category" }
+decode = { type = "classifier" }
+loss = { type = "cross_entropy" }
+"#;
+
+    #[test]
+    fn reads_and_writes_the_same() {
+        let config = Config::parse(TEXT, &[]).unwrap();
+        assert_eq!(Config::parse(&config.to_toml().unwrap(), &[]).unwrap(), config);
+    }
+
+    #[test]
+    fn changes_by_path() {
+        let set = ["train.seed=7", "encode.image.type=bag", "data.on_error=skip"].map(String::from);
+        let config = Config::parse(TEXT, &set).unwrap();
+        assert_eq!(config.train.seed, 7);
+        assert_eq!(config.encode["image"].name(), "bag");
+        assert_eq!(config.data.on_error, OnError::Skip);
+        assert!(Config::parse(TEXT, &["train".to_string()]).is_err());
+    }
+
+    #[test]
+    fn errors_name_the_place_and_the_way_out() {
+        let error = |from: &str, to: &str| {
+            let error = Config::parse(&TEXT.replace(from, to), &[]).unwrap_err();
+            format!("{error}; {}", error.help().unwrap_or_default())
+        };
+        let text = error("\"cnn\"", "\"cmn\"");
+        assert!(text.starts_with("config: encode.image"), "{text}");
+        assert!(text.contains("unknown variant `cmn`") && text.contains("did you mean `cnn`?"), "{text}");
+        let text = error("dim = 32", "dims = 32");
+        assert!(text.contains("encode.image") && text.contains("did you mean `dim`?"), "{text}");
+        let text = error("dim = 32", "dim = = 32");
+        assert!(text.starts_with("config: line 8"), "{text}");
+    }
+}

@@ -1,0 +1,373 @@
+//! A table read through a model's modalities: decoded values, each different one once.
+use super::Table;
+use crate::{
+    Batch, Config, Error, Input, Item, Model, Named, Raw, Result,
+    config::OnError,
+    modalities::Modality,
+    random::{Purpose, RngExt, random, random_named},
+};
+use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+/// A row without a value.
+const MISSING: u32 = u32::MAX;
+
+/// A table read through a model's modalities.
+pub struct Examples {
+    table: Table,
+    inputs: Vec<Field>,
+    targets: Vec<Field>,
+    groups: Vec<u64>,
+    cache_bytes: usize,
+    cached: AtomicUsize,
+}
+
+/// One modality's column.
+struct Field {
+    name: String,
+    column: Option<usize>,
+    modality: Modality,
+    /// Which of the different values each row has.
+    slots: Vec<u32>,
+    /// The first row of each different value.
+    first: Vec<usize>,
+    items: Vec<OnceLock<Arc<Item>>>,
+}
+
+/// How rows are changed at random in training.
+#[derive(Clone, Debug)]
+pub struct Draw {
+    /// The run's seed.
+    pub seed: u64,
+    /// Passes done over the rows.
+    pub epoch: u64,
+    /// Probability that a modality is withheld from a row.
+    pub modality_dropout: f64,
+}
+
+/// Rows ready to become tensors.
+pub struct Gathered {
+    inputs: Named<Column>,
+    targets: Named<Column>,
+    groups: Vec<u64>,
+}
+
+/// One modality of some rows: each different value once.
+struct Column {
+    items: Vec<Option<Arc<Item>>>,
+    rows: Vec<u32>,
+    blank: Item,
+    time: Option<usize>,
+}
+
+impl Examples {
+    /// Reads a table's columns through a model's modalities.
+    ///
+    /// A column that the table has not is a missing modality; that all are missing is an error, and in training
+    /// (`strict`) each is.
+    ///
+    /// # Errors
+    /// [`Error::Data`] with the column.
+    pub fn new(table: Table, config: &Config, model: &Model, strict: bool) -> Result<Self> {
+        let field = |name: &str, modality: &Modality, needed: bool| -> Result<Field> {
+            let column = table.column(config.column(name));
+            let column = match (column, needed) {
+                (Ok(column), _) => Some(column),
+                (Err(error), true) => return Err(crate::run::missing_column(error, name)),
+                (Err(_), false) => None,
+            };
+            Ok(Field::new(name, column, modality, &table))
+        };
+        let inputs =
+            model.modalities().map(|(name, modality)| field(name, modality, strict)).collect::<Result<Vec<_>>>()?;
+        let targets = model.tasks().filter_map(|(name, task)| Some((name, task.target()?)));
+        let targets = targets.map(|(name, modality)| field(name, modality, strict)).collect::<Result<Vec<_>>>()?;
+        if inputs.iter().all(|field| field.column.is_none()) {
+            let columns: Vec<&str> = inputs.iter().map(|field| config.column(&field.name)).collect();
+            let problem = format!("has none of the columns that the model reads: {}", columns.join(", "));
+            let help = format!("its columns are: {}", table.columns().join(", "));
+            return Err(Error::data(table.path().display().to_string(), problem).with_help(help));
+        }
+        let group = config.data.group_by.as_deref().map(|name| table.column(name));
+        let group = match group {
+            Some(Err(error)) if strict => return Err(error),
+            Some(Ok(column)) => Some(column),
+            _ => None,
+        };
+        let groups = (0..table.len()).map(|row| match group.and_then(|column| table.cell(row, column)) {
+            Some(raw) => hash(raw),
+            None => hash(&Raw::Numbers(vec![row as f32])).wrapping_add(row as u64),
+        });
+        let groups = groups.collect();
+        let cache_bytes = config.data.cache_mb * 1_000_000;
+        Ok(Self { inputs, targets, groups, cache_bytes, cached: AtomicUsize::new(0), table })
+    }
+
+    /// The table.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// A number a row, the same for copies of one thing.
+    pub fn groups(&self) -> &[u64] {
+        &self.groups
+    }
+
+    /// For each row of the table which of a modality's different values it has.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where there is no such modality.
+    pub fn slots(&self, modality: &str) -> Result<&[u32]> {
+        let field = self.inputs.iter().find(|field| field.name == modality);
+        let known = || self.inputs.iter().map(|field| field.name.as_str()).collect::<Vec<_>>().join(", ");
+        field
+            .map(|field| field.slots.as_slice())
+            .ok_or_else(|| Error::config("train.together", format!("no modality `{modality}`; here are: {}", known())))
+    }
+
+    /// One modality of some rows, unchanged; none where a row has it not.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a value that cannot be read.
+    pub fn items(&self, rows: &[usize], modality: &str) -> Result<Vec<Option<Arc<Item>>>> {
+        let field = self.inputs.iter().find(|field| field.name == modality);
+        let field = field.ok_or_else(|| Error::config(modality, "is no modality"))?;
+        let item = |row: &usize| match field.slots[*row] {
+            MISSING => Ok(None),
+            slot => self.item(field, slot).map(Some),
+        };
+        rows.iter().map(item).collect()
+    }
+
+    /// Decodes all values of some rows on all cores, so that no bad one comes as a surprise in training.
+    ///
+    /// Returns the rows that can be used and, where the policy is to skip, the errors of the others.
+    ///
+    /// # Errors
+    /// The first row's error where the policy is to stop, or where more than `max_errors` rows are bad.
+    pub fn load(&self, rows: &[usize], config: &Config) -> Result<(Vec<usize>, Vec<Error>)> {
+        let mut bad: HashMap<(usize, u32), Error> = HashMap::new();
+        let fields: Vec<&Field> = self.inputs.iter().chain(&self.targets).collect();
+        for (at, field) in fields.iter().enumerate() {
+            let mut slots: Vec<u32> =
+                rows.iter().map(|row| field.slots[*row]).filter(|slot| *slot != MISSING).collect();
+            slots.sort_unstable();
+            slots.dedup();
+            let errors: Vec<(u32, Error)> =
+                slots.par_iter().filter_map(|slot| self.item(field, *slot).err().map(|error| (*slot, error))).collect();
+            bad.extend(errors.into_iter().map(|(slot, error)| ((at, slot), error)));
+        }
+        if bad.is_empty() {
+            return Ok((rows.to_vec(), Vec::new()));
+        }
+        let (mut good, mut skipped) = (Vec::new(), Vec::new());
+        for row in rows {
+            let wrong = fields.iter().enumerate().find(|(at, field)| bad.contains_key(&(*at, field.slots[*row])));
+            match wrong {
+                None => good.push(*row),
+                Some((_, field)) => skipped.push(self.item_of(field, *row).err().unwrap_or_else(|| {
+                    Error::data(self.table.path().display().to_string(), "changed while it was read")
+                })),
+            }
+        }
+        if config.data.on_error == OnError::Stop {
+            let count = skipped.len();
+            let mut first = skipped.swap_remove(0);
+            if let Error::Data { help, .. } = &mut first {
+                let others = if count > 1 {
+                    format!(" ({} other rows cannot be read either)", count - 1)
+                } else {
+                    String::new()
+                };
+                let separator = if help.is_empty() { "" } else { "; " };
+                *help = format!(
+                    "{help}{separator}mend the row, or leave such rows out with `data.on_error = \"skip\"`{others}"
+                );
+            }
+            return Err(first);
+        }
+        if skipped.len() > config.data.max_errors {
+            let count = skipped.len();
+            let first = skipped.swap_remove(0);
+            let problem =
+                format!("{count} rows cannot be read, more than data.max_errors = {}", config.data.max_errors);
+            return Err(
+                Error::data(self.table.path().display().to_string(), problem).with_help(format!("the first: {first}"))
+            );
+        }
+        Ok((good, skipped))
+    }
+
+    /// The values of some rows; `draw` changes them at random for training.
+    ///
+    /// # Errors
+    /// [`Error::Data`] with the row and column of a value that cannot be read.
+    pub fn gather(&self, rows: &[usize], draw: Option<&Draw>, targets: bool) -> Result<Gathered> {
+        let kept = draw.filter(|draw| draw.modality_dropout > 0.0).map(|draw| self.kept(rows, draw));
+        let column = |at: usize, field: &Field, draw: Option<&Draw>| -> Result<Column> {
+            let (mut items, mut places) = (Vec::new(), HashMap::new());
+            let mut indices = Vec::with_capacity(rows.len());
+            for (index, row) in rows.iter().enumerate() {
+                let keep = draw.is_none() || kept.as_ref().is_none_or(|kept| kept[index][at]);
+                let slot = if keep { field.slots[*row] } else { MISSING };
+                let place = match places.get(&slot) {
+                    Some(place) => *place,
+                    None => {
+                        let item = match slot {
+                            MISSING => None,
+                            slot => Some(self.drawn(field, slot, *row, draw)?),
+                        };
+                        items.push(item);
+                        places.insert(slot, items.len() as u32 - 1);
+                        items.len() as u32 - 1
+                    }
+                };
+                indices.push(place);
+            }
+            let modality = field.modality.get();
+            Ok(Column { items, rows: indices, blank: modality.blank(), time: modality.time() })
+        };
+        let named = |(at, field): (usize, &Field), draw| Ok((field.name.clone(), column(at, field, draw)?));
+        let inputs = self.inputs.iter().enumerate().map(|field| named(field, draw)).collect::<Result<_>>()?;
+        let read = self.targets.iter().enumerate().filter(|_| targets);
+        let targets = read.map(|field| named(field, None)).collect::<Result<_>>()?;
+        Ok(Gathered { inputs, targets, groups: rows.iter().map(|row| self.groups[*row]).collect() })
+    }
+
+    /// For each row and modality whether it stays: each is dropped by chance, and one that the row has always stays.
+    fn kept(&self, rows: &[usize], draw: &Draw) -> Vec<Vec<bool>> {
+        let row = |row: &usize| {
+            let mut random = random(draw.seed, draw.epoch, *row as u64, Purpose::ModalityDropout);
+            let has: Vec<usize> = (0..self.inputs.len()).filter(|at| self.inputs[*at].slots[*row] != MISSING).collect();
+            let mut kept: Vec<bool> =
+                self.inputs.iter().map(|_| random.random::<f64>() >= draw.modality_dropout).collect();
+            if !has.is_empty() && !has.iter().any(|at| kept[*at]) {
+                kept[has[random.random_range(0..has.len())]] = true;
+            }
+            kept
+        };
+        rows.iter().map(row).collect()
+    }
+
+    fn drawn(&self, field: &Field, slot: u32, row: usize, draw: Option<&Draw>) -> Result<Arc<Item>> {
+        let item = self.item(field, slot)?;
+        let Some(draw) = draw else { return Ok(item) };
+        let mut random = random_named(draw.seed, draw.epoch, row as u64, &field.name, Purpose::Augment);
+        Ok(field.modality.get().augment(&item, &mut random).map_or(item, Arc::new))
+    }
+
+    fn item_of(&self, field: &Field, row: usize) -> Result<Arc<Item>> {
+        self.item(field, field.slots[row]).map_err(|error| match (error, field.column) {
+            (Error::Data { problem, help, .. }, Some(column)) => {
+                Error::Data { at: self.table.place(row, column), problem, help }
+            }
+            (error, _) => error,
+        })
+    }
+
+    /// A value, from the cache or decoded now.
+    fn item(&self, field: &Field, slot: u32) -> Result<Arc<Item>> {
+        let cell = &field.items[slot as usize];
+        if let Some(item) = cell.get() {
+            return Ok(item.clone());
+        }
+        let row = field.first[slot as usize];
+        let column = field.column.expect("a field without a column has no values");
+        let raw = self.table.cell(row, column).expect("a slot is a cell that is not empty");
+        let modality = field.modality.get();
+        let item = match (modality.is_media(), raw) {
+            (true, Raw::Text(_)) => {
+                modality.read(&Raw::Bytes(self.table.media(row, column)?)).map_err(|error| match error {
+                    Error::Data { at, problem, help } if at.is_empty() => Error::Data {
+                        at: self.table.place(row, column),
+                        problem: format!("{}: {problem}", media_name(raw)),
+                        help,
+                    },
+                    other => other,
+                })?
+            }
+            _ => modality.read(raw).map_err(|error| error.within(&self.table.place(row, column)))?,
+        };
+        let item = Arc::new(item);
+        let held = self.cached.fetch_add(item.bytes(), Ordering::Relaxed);
+        if held < self.cache_bytes {
+            let _ = cell.set(item.clone());
+        }
+        Ok(item)
+    }
+}
+
+/// The path in a cell, as it is called in an error.
+fn media_name(raw: &Raw) -> &str {
+    match raw {
+        Raw::Text(path) => path,
+        _ => "the value",
+    }
+}
+
+/// A stable hash of a value.
+fn hash(raw: &Raw) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match raw {
+        Raw::Numbers(numbers) => numbers.iter().for_each(|number| number.to_bits().hash(&mut hasher)),
+        Raw::Text(text) => text.hash(&mut hasher),
+        Raw::Bytes(bytes) => bytes.hash(&mut hasher),
+    }
+    hasher.finish()
+}
+
+impl Field {
+    fn new(name: &str, column: Option<usize>, modality: &Modality, table: &Table) -> Self {
+        let (mut slots, mut first) = (vec![MISSING; table.len()], Vec::new());
+        if let Some(column) = column {
+            let mut known: HashMap<String, u32> = HashMap::new();
+            for (row, slot) in slots.iter_mut().enumerate() {
+                let new = first.len() as u32;
+                *slot = match table.cell(row, column) {
+                    None => MISSING,
+                    Some(Raw::Text(text)) => *known.entry(text.clone()).or_insert(new),
+                    Some(_) => new,
+                };
+                if *slot == new {
+                    first.push(row);
+                }
+            }
+        }
+        let items = first.iter().map(|_| OnceLock::new()).collect();
+        Self { name: name.to_string(), column, modality: modality.clone(), slots, first, items }
+    }
+}
+
+impl Gathered {
+    /// The rows as tensors.
+    pub fn batch(&self, device: &Device) -> Result<Batch> {
+        let stack = |columns: &Named<Column>| -> Result<Named<Input>> {
+            columns.iter().map(|(name, column)| Ok((name.clone(), column.stack(device)?))).collect()
+        };
+        let targets = stack(&self.targets)?.into_iter().map(|(name, target)| (name, target.each_row()));
+        Ok(Batch { inputs: stack(&self.inputs)?, targets: targets.collect(), groups: self.groups.clone() })
+    }
+}
+
+impl Column {
+    fn stack(&self, device: &Device) -> Result<Input> {
+        let items: Vec<Option<&Item>> = self.items.iter().map(Option::as_deref).collect();
+        let mut input = Input::stack(&items, &self.blank, self.time, device)?;
+        if self.rows.iter().enumerate().any(|(index, place)| index as u32 != *place)
+            || self.rows.len() != self.items.len()
+        {
+            let rows: Vec<i64> = self.rows.iter().map(|place| i64::from(*place)).collect();
+            let count = rows.len();
+            input.rows = Some(Tensor::from_data(TensorData::new(rows, [count]), device));
+        }
+        Ok(input)
+    }
+}

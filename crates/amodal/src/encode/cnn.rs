@@ -1,0 +1,183 @@
+//! Convolutional network over a picture, or over a spectrogram as a picture of one channel.
+use super::Encode;
+use crate::{
+    Error, Input, Result, Tokens,
+    layers::{Norm, Normalize},
+    types::{Build, Values, at_least, within},
+};
+use burn::module::Module;
+use burn::nn::{
+    Dropout, DropoutConfig, Linear, LinearConfig, PaddingConfig2d,
+    conv::{Conv2d, Conv2dConfig},
+};
+use burn::tensor::{Tensor, activation::relu, module::max_pool2d, ops::MaxPoolOptions};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How the last stage's places become tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Pool {
+    /// One token: the mean over all places.
+    Mean,
+    /// One token: all places side by side, through one linear layer. Where a thing is, is kept.
+    #[default]
+    Flatten,
+    /// One token a place of a picture, one a step of a sound.
+    Grid,
+}
+
+/// For images and for sounds as log-mel spectrograms: stages of 3×3 convolutions, each followed by normalisation and
+/// ReLU, and closed by 2×2 max-pooling (LeCun et al. 1998, doi:10.1109/5.726791; the depth of a stage as in Simonyan and
+/// Zisserman 2014, arXiv:1409.1556).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CnnConfig {
+    /// Width of the tokens.
+    pub dim: usize,
+    /// Channels of each stage; every stage halves height and width.
+    pub channels: Vec<usize>,
+    /// Convolutions a stage.
+    pub depth: usize,
+    /// What follows each convolution: `batch` or `none`.
+    pub norm: Normalize,
+    /// How places become tokens: `flatten`, `mean` or `grid`.
+    pub pool: Pool,
+    /// Probability that a value is dropped before the last layer in training.
+    pub dropout: f64,
+}
+
+impl Default for CnnConfig {
+    fn default() -> Self {
+        Self {
+            dim: 128,
+            channels: vec![16, 32, 64],
+            depth: 1,
+            norm: Normalize::Batch,
+            pool: Pool::Flatten,
+            dropout: 0.0,
+        }
+    }
+}
+
+impl CnnConfig {
+    /// Makes the encoder.
+    pub fn build(&self, build: &Build) -> Result<Cnn> {
+        at_least("dim", self.dim, 1)?;
+        at_least("channels", self.channels.len(), 1)?;
+        at_least("depth", self.depth, 1)?;
+        within("dropout", self.dropout, 0.0, 0.95)?;
+        // a picture has colours, a height and a width; a sound has mel bands and, where it is fixed, a time
+        let picture = build.dims.get("height").is_some();
+        let (colours, height, width) = match picture {
+            true => (build.dim("input")?, Some(build.dim("height")?), build.dim("width")?),
+            false => (1, build.dims.get("time").copied(), build.dim("input")?),
+        };
+        let (mut stages, mut input) = (Vec::new(), colours);
+        for (at, channels) in self.channels.iter().enumerate() {
+            at_least(&format!("channels[{at}]"), *channels, 1)?;
+            for layer in 0..self.depth {
+                let conv = Conv2dConfig::new([input, *channels], [3, 3])
+                    .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+                    .with_bias(self.norm == Normalize::None)
+                    .init(build.device);
+                let norm = Norm::new(self.norm, *channels, build.device);
+                stages.push(Stage { conv, norm, shrink: layer + 1 == self.depth });
+                input = *channels;
+            }
+        }
+        let halve = |size: usize| (0..self.channels.len()).fold(size, |size, _| size.div_ceil(2));
+        let features = match (self.pool, picture, height) {
+            (Pool::Flatten, _, Some(height)) => input * halve(height) * halve(width),
+            (Pool::Flatten, _, None) => {
+                let error = Error::config("pool", "`flatten` needs sounds of one length");
+                return Err(error.with_help("give the modality a `seconds`, or choose pool = \"mean\""));
+            }
+            (_, true, _) => input,
+            (_, false, _) => input * halve(width),
+        };
+        Ok(Cnn {
+            stages,
+            output: LinearConfig::new(features, self.dim).init(build.device),
+            dropout: DropoutConfig::new(self.dropout).init(),
+            dim: self.dim,
+            pool: self.pool,
+        })
+    }
+}
+
+/// See [`CnnConfig`].
+#[derive(Module, Debug)]
+pub struct Cnn {
+    stages: Vec<Stage>,
+    output: Linear,
+    dropout: Dropout,
+    dim: usize,
+    #[module(skip)]
+    pool: Pool,
+}
+
+/// One convolution and what follows it.
+#[derive(Module, Debug)]
+struct Stage {
+    conv: Conv2d,
+    norm: Norm,
+    shrink: bool,
+}
+
+/// Max-pooling; a last place without a neighbour stays.
+fn shrink(x: Tensor<4>, by: [usize; 2]) -> Tensor<4> {
+    let options =
+        MaxPoolOptions { kernel_size: by, stride: by, padding: [(0, 0); 2], dilation: [1, 1], ceil_mode: true };
+    max_pool2d(x, options)
+}
+
+impl Encode for Cnn {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// `[batch, channels, height, width]` or `[batch, time, bands]` to `[batch, tokens, dim]`.
+    fn encode(&self, input: &Input) -> Result<Tokens> {
+        let picture = matches!(input.values, Values::Image(_));
+        let mut x = match picture {
+            true => input.image()?,
+            false => input.series()?.unsqueeze_dim(1), // [batch, 1, time, bands]
+        };
+        let mut mask = input.mask.clone();
+        for stage in &self.stages {
+            x = stage.conv.forward(x);
+            x = relu(stage.norm.forward(x));
+            if !picture {
+                let [batch, time] = mask.dims();
+                x = x * mask.clone().reshape([batch, 1, time, 1]); // padding must not leak into the sound
+            }
+            if stage.shrink {
+                x = shrink(x, [2, 2]);
+                if !picture {
+                    let [batch, time] = mask.dims();
+                    let pooled = shrink(mask.reshape([batch, 1, time, 1]), [2, 1]);
+                    mask = pooled.reshape([batch as i64, -1]);
+                }
+            }
+        }
+        let [batch, channels, height, width] = x.dims();
+        let present = input.mask.clone().max_dim(1);
+        let places: Tensor<3> = match (self.pool, picture) {
+            (Pool::Flatten, _) => x.reshape([batch, 1, channels * height * width]),
+            (_, true) => x.reshape([batch, channels, height * width]).swap_dims(1, 2),
+            (_, false) => x.swap_dims(1, 2).reshape([batch, height, channels * width]),
+        };
+        let mask = match (self.pool, picture) {
+            (Pool::Flatten, _) => present.clone(),
+            (_, true) => present.clone().expand([batch as i64, (height * width) as i64]),
+            (_, false) => mask,
+        };
+        let places = Tokens { values: places, mask };
+        if self.pool == Pool::Mean {
+            let vector = self.output.forward(self.dropout.forward(places.pool()));
+            return Ok(Tokens::one(vector, present));
+        }
+        Ok(Tokens { values: self.output.forward(self.dropout.forward(places.values)), mask: places.mask })
+    }
+}

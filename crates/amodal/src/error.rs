@@ -1,0 +1,135 @@
+//! The one error type: the place first, what was found, and the way out.
+use std::path::{Path, PathBuf};
+
+/// What can go wrong, by what a caller can do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The config asks for something that cannot be.
+    #[error("config: {at}: {problem}")]
+    Config {
+        /// Path of the option, such as `tasks.label.loss.type`.
+        at: String,
+        /// What was found and what was expected.
+        problem: String,
+        /// What to do about it; empty where nothing is known.
+        help: String,
+    },
+    /// A table, or a file that it names, cannot be used.
+    #[error("{at}: {problem}")]
+    Data {
+        /// File, line and column, such as `train.csv:38, column "image"`.
+        at: String,
+        /// What was found and what was expected.
+        problem: String,
+        /// What to do about it; empty where nothing is known.
+        help: String,
+    },
+    /// A run folder, checkpoint or index cannot be used.
+    #[error("{}: {problem}", path.display())]
+    Run {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was found and what was expected.
+        problem: String,
+        /// What to do about it; empty where nothing is known.
+        help: String,
+    },
+    /// A part was handed a tensor of another shape than it reads.
+    #[error("{at}: expected {expected}, got shape {got:?}")]
+    Shape {
+        /// The part.
+        at: String,
+        /// What it reads.
+        expected: &'static str,
+        /// What it got.
+        got: Vec<usize>,
+    },
+    /// The operating system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// Training was asked to stop; the checkpoint is written.
+    #[error("stopped at step {step}")]
+    Stopped {
+        /// Steps done.
+        step: usize,
+    },
+}
+
+/// Result of everything in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An [`Error::Config`] without help.
+    pub fn config(at: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Config { at: at.into(), problem: problem.into(), help: String::new() }
+    }
+
+    /// An [`Error::Data`] without help.
+    pub fn data(at: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Data { at: at.into(), problem: problem.into(), help: String::new() }
+    }
+
+    /// An [`Error::Run`] without help.
+    pub fn run(path: impl Into<PathBuf>, problem: impl Into<String>) -> Self {
+        Self::Run { path: path.into(), problem: problem.into(), help: String::new() }
+    }
+
+    /// Names the file that an input or output error is about: `.map_err(Error::io(path))`.
+    pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io { path, source }
+    }
+
+    /// The same error with what to do about it.
+    pub fn with_help(mut self, text: impl Into<String>) -> Self {
+        if let Self::Config { help, .. } | Self::Data { help, .. } | Self::Run { help, .. } = &mut self {
+            *help = text.into();
+        }
+        self
+    }
+
+    /// The same error with `prefix` put before its place: a part names only its own option.
+    pub fn within(mut self, prefix: &str) -> Self {
+        match &mut self {
+            Self::Config { at, .. } if at.is_empty() => *at = prefix.to_string(),
+            Self::Data { at, .. } if at.is_empty() => *at = prefix.to_string(),
+            Self::Config { at, .. } => *at = format!("{prefix}.{at}"),
+            Self::Data { at, .. } => *at = format!("{prefix}: {at}"),
+            _ => {}
+        }
+        self
+    }
+
+    /// The same error, of a config file.
+    pub fn in_file(mut self, path: &Path) -> Self {
+        if let Self::Config { at, .. } = &mut self {
+            let separator = if at.is_empty() { "" } else { ": " };
+            *at = format!("{}{separator}{at}", path.display());
+        }
+        self
+    }
+
+    /// What to do about it, where known.
+    pub fn help(&self) -> Option<&str> {
+        match self {
+            Self::Config { help, .. } | Self::Data { help, .. } | Self::Run { help, .. } => {
+                Some(help.as_str()).filter(|help| !help.is_empty())
+            }
+            Self::Stopped { .. } => Some("continue with `--resume`"),
+            _ => None,
+        }
+    }
+}
+
+/// `did you mean` for a wrong name: the known one that is nearest, if any is near.
+pub fn suggest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = |name: &&str| strsim::jaro_winkler(wrong, name);
+    let best = known.into_iter().max_by(|a, b| near(a).total_cmp(&near(b)))?;
+    (near(&best) > 0.75).then_some(best)
+}

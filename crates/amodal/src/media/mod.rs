@@ -1,0 +1,18 @@
+//! Bytes to pictures and sounds, and what is done to them before a model reads them. Nothing here knows of tensors.
+//!
+//! Every decoder works under limits that are checked from the header, answers broken data with
+//! [`Error::Data`](crate::Error::Data) whose place is empty (the caller knows file and row), and never reads another
+//! file or the network.
+pub mod audio;
+pub mod augment;
+mod container;
+pub mod image;
+pub mod mel;
+pub mod spec_augment;
+mod svg;
+mod wav;
+
+/// The first bytes of something that is not what it should be, for a message: `"GARBAGE\n"`.
+fn start_of(bytes: &[u8]) -> String {
+    format!("\"{}\"", bytes[..bytes.len().min(12)].escape_ascii())
+}

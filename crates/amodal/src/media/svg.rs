@@ -1,0 +1,116 @@
+//! Draws an SVG without reading anything but its bytes.
+use resvg::tiny_skia::{Color, Pixmap, Transform};
+use resvg::usvg::{ImageHrefResolver, Options, Tree};
+
+use super::image::{Limits, Picture, check_pixels};
+use crate::{Error, Result};
+
+/// The parser recurses up to 1024 elements deep (its own limit); this is more stack than that can take.
+const STACK_BYTES: usize = 64 << 20;
+
+/// Whether the bytes are XML with an `svg` element near the start.
+pub(super) fn is_svg(bytes: &[u8]) -> bool {
+    let head = &bytes[..bytes.len().min(4096)];
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    head.starts_with(b"<") && head.windows(4).any(|word| word == b"<svg")
+}
+
+/// Draws the picture on white so that its longer side is `size` pixels.
+pub(super) fn decode(bytes: &[u8], limits: &Limits, size: usize) -> Result<Picture> {
+    check_pixels((size as u64).saturating_mul(size as u64), limits)?;
+    let text = std::str::from_utf8(bytes).map_err(|error| broken(error.to_string()))?;
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+        let drawing =
+            thread.spawn_scoped(scope, || draw(text, size.max(1))).map_err(|error| broken(error.to_string()))?;
+        drawing.join().unwrap_or_else(|_| Err(broken("the renderer gave up".into())))
+    })
+}
+
+fn draw(text: &str, size: usize) -> Result<Picture> {
+    let nothing = ImageHrefResolver { resolve_data: Box::new(|_, _, _| None), resolve_string: Box::new(|_, _| None) };
+    let options = Options { image_href_resolver: nothing, ..Options::default() };
+    let tree = Tree::from_str(text, &options).map_err(|error| broken(error.to_string()))?;
+    let (width, height) = (tree.size().width(), tree.size().height());
+    let scale = size as f32 / width.max(height);
+    let side = |length: f32| ((length * scale).round() as u32).clamp(1, size as u32);
+    let (pixel_width, pixel_height) = (side(width), side(height));
+    let mut canvas = Pixmap::new(pixel_width, pixel_height).ok_or_else(|| broken("no area".into()))?;
+    canvas.fill(Color::WHITE);
+    let fill = Transform::from_scale(pixel_width as f32 / width, pixel_height as f32 / height);
+    resvg::render(&tree, fill, &mut canvas.as_mut());
+    let pixels = canvas.data().chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();
+    Ok(Picture { height: pixel_height as usize, width: pixel_width as usize, pixels })
+}
+
+fn broken(problem: String) -> Error {
+    Error::data("", format!("damaged SVG: {problem}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(body: &str) -> Result<Picture> {
+        let text = format!(
+            "<?xml version=\"1.0\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"40\" height=\"20\">{body}</svg>"
+        );
+        assert!(is_svg(text.as_bytes()));
+        super::super::image::decode(text.as_bytes(), &Limits::default(), 8)
+    }
+
+    #[test]
+    fn the_longer_side_is_the_size_and_paper_is_white() {
+        let got = drawn("<rect x=\"20\" width=\"20\" height=\"20\" fill=\"#102030\"/>").unwrap();
+        assert_eq!((got.height, got.width), (4, 8));
+        for row in got.pixels.chunks_exact(24) {
+            assert_eq!(row, [[255; 3].repeat(4), [16, 32, 48].repeat(4)].concat());
+        }
+    }
+
+    #[test]
+    fn nothing_outside_is_read() {
+        let folder = std::env::temp_dir().join(format!("amodal-svg-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let inner = folder.join("inner.svg");
+        let black = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"40\" height=\"40\"><rect width=\"40\" height=\"40\"/></svg>";
+        std::fs::write(&inner, black).unwrap();
+        let image = format!("<image href=\"{}\" width=\"40\" height=\"20\"/>", inner.display());
+        let got = drawn(&image).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(got, Picture::filled(4, 8, [255; 3]));
+        let entity = "<?xml version=\"1.0\"?><!DOCTYPE svg [<!ENTITY file SYSTEM \"file:///etc/hostname\">]>\
+            <svg xmlns=\"http://www.w3.org/2000/svg\" width=\"4\" height=\"4\"><desc>&file;</desc></svg>";
+        let _ = decode(entity.as_bytes(), &Limits::default(), 8);
+    }
+
+    #[test]
+    fn hostile_drawings_are_errors() {
+        let nested = |count: usize| format!("{}{}", "<g opacity=\"0.5\">".repeat(count), "</g>".repeat(count));
+        assert!(drawn(&nested(100_000)).is_err());
+        drawn(&nested(1000)).unwrap();
+        // Each group draws the next one twice: 2^40 elements.
+        let uses = |n: usize| format!("<g id=\"g{n}\"><use href=\"#g{0}\"/><use href=\"#g{0}\"/></g>", n + 1);
+        assert!(drawn(&(0..40).map(uses).collect::<String>()).is_err());
+        let laughs = "<!DOCTYPE svg [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\">\
+            <!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;\"><!ENTITY d \"&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;\">]>\
+            <svg xmlns=\"http://www.w3.org/2000/svg\"><desc>&d;&d;&d;&d;&d;&d;&d;&d;</desc></svg>";
+        let _ = decode(laughs.as_bytes(), &Limits::default(), 8);
+        assert!(drawn("<rect").is_err());
+        assert!(drawn("<use href=\"#a\" id=\"a\"/>").is_ok());
+        for size in ["0", "-1", "1e38", "1e-38", "nan"] {
+            let text = format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{size}\" height=\"10\"/>");
+            let _ = decode(text.as_bytes(), &Limits::default(), 8);
+        }
+        assert!(decode(b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>", &Limits::default(), 100_000).is_err());
+    }
+
+    #[test]
+    fn a_drawing_cut_anywhere_is_an_error() {
+        let text = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 9 9\"><path d=\"M0 0L9 9Z\" stroke=\"red\"/></svg>";
+        for end in 0..text.len() {
+            assert!(decode(&text.as_bytes()[..end], &Limits::default(), 8).is_err(), "cut at {end}");
+        }
+        assert!(decode(text.as_bytes(), &Limits::default(), 8).is_ok());
+    }
+}

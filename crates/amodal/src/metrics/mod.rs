@@ -1,0 +1,118 @@
+//! Metrics: counted over rows held out, each beside the floor that a thoughtless answer reaches on the same rows.
+pub mod accuracy;
+pub mod f1;
+pub mod mae;
+pub mod retrieval;
+pub mod rmse;
+
+use crate::{Batch, Error, Outputs, Result, modalities::Modality, suggest};
+use serde::Serialize;
+
+/// What a metric reads.
+pub struct View<'a> {
+    /// The task's name.
+    pub task: &'a str,
+    /// How its target is read, for a task that has one.
+    pub target: Option<&'a Modality>,
+    /// What the model made.
+    pub outputs: &'a Outputs,
+    /// What it read.
+    pub batch: &'a Batch,
+}
+
+/// One measured number.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Figure {
+    /// The metric, such as `accuracy` or `image → text recall@1`.
+    pub name: String,
+    /// Its value.
+    pub value: f64,
+    /// What a thoughtless answer reaches on the same rows.
+    pub floor: f64,
+    /// That answer: `majority`, `chance`, `median`, …
+    pub floor_name: &'static str,
+    /// Whether it is a share of 1, shown in %.
+    pub is_share: bool,
+    /// Whether more is better.
+    pub higher_is_better: bool,
+    /// Rows it was computed on.
+    pub count: usize,
+}
+
+/// Counts over the batches of some rows.
+pub trait Metric {
+    /// Adds a batch.
+    fn update(&mut self, view: &View) -> Result<()>;
+
+    /// The figures; none where no row had what is measured.
+    fn figures(&self) -> Vec<Figure>;
+}
+
+/// Where a metric applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Tasks that predict a class.
+    Class,
+    /// Tasks that predict a number.
+    Number,
+    /// Tasks that align modalities.
+    Alignment,
+}
+
+/// One registered metric.
+pub struct Entry {
+    /// Its name in a config.
+    pub name: &'static str,
+    /// What it is.
+    pub about: &'static str,
+    /// Where it applies.
+    pub kind: Kind,
+    /// Makes a counter at zero.
+    pub make: fn() -> Box<dyn Metric>,
+}
+
+/// Every metric.
+pub const ALL: &[Entry] = &[accuracy::ENTRY, f1::ENTRY, mae::ENTRY, retrieval::ENTRY, rmse::ENTRY];
+
+/// The metrics of a task: those it names, or all that apply.
+///
+/// # Errors
+/// [`Error::Config`] for an unknown name, and for one that does not apply.
+pub fn choose(names: &[String], kind: Kind) -> Result<Vec<&'static Entry>> {
+    if names.is_empty() {
+        return Ok(ALL.iter().filter(|entry| entry.kind == kind).collect());
+    }
+    let applying: Vec<&str> = ALL.iter().filter(|entry| entry.kind == kind).map(|entry| entry.name).collect();
+    let entry = |name: &String| {
+        ALL.iter().find(|entry| entry.name == name && entry.kind == kind).ok_or_else(|| {
+            let problem = format!("no metric `{name}` for this task; here are: {}", applying.join(", "));
+            let near = suggest(name, applying.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            Error::config("metrics", problem).with_help(near.unwrap_or_default())
+        })
+    };
+    names.iter().map(entry).collect()
+}
+
+/// Predicted and right class of each row that has a target, and the number of classes.
+pub(crate) fn classes(view: &View) -> Result<(Vec<(usize, usize)>, usize)> {
+    let logits = crate::loss::of_task(&view.outputs.decoded, view.task, "prediction")?.logits()?;
+    let [_, _, classes] = logits.dims();
+    let target = crate::loss::target(view.batch, view.task)?;
+    let best: Vec<i64> = logits.argmax(2).into_data().iter::<i64>().collect();
+    let right: Vec<i64> = target.ids()?.into_data().iter::<i64>().collect();
+    let real: Vec<f32> = target.mask.clone().into_data().iter::<f32>().collect();
+    let rows = best.iter().zip(right).zip(real).filter(|(_, real)| *real > 0.0);
+    Ok((rows.map(|((best, right), _)| (*best as usize, right as usize)).collect(), classes))
+}
+
+/// Predicted and right number of each row that has a target, in the table's units.
+pub(crate) fn numbers(view: &View) -> Result<Vec<(f64, f64)>> {
+    let values = crate::loss::of_task(&view.outputs.decoded, view.task, "prediction")?.values()?;
+    let target = crate::loss::target(view.batch, view.task)?;
+    let restore = |value: f32| f64::from(view.target.map_or(value, |modality| modality.get().restore(value)));
+    let predicted: Vec<f32> = values.into_data().iter::<f32>().collect();
+    let right: Vec<f32> = target.series()?.into_data().iter::<f32>().collect();
+    let real: Vec<f32> = target.mask.clone().into_data().iter::<f32>().collect();
+    let rows = predicted.iter().zip(&right).zip(real).filter(|(_, real)| *real > 0.0);
+    Ok(rows.map(|((predicted, right), _)| (restore(*predicted), restore(*right))).collect())
+}

@@ -1,0 +1,86 @@
+//! Modalities: raw values to items that can be stacked. They hold no parameters; what they learn of the training rows
+//! (words, classes, a mean) stands in the resolved config.
+pub mod audio;
+pub mod category;
+pub mod image;
+pub mod number;
+pub mod text;
+
+use crate::{Item, Named, Raw, Result, random::Random, registry};
+
+/// Reads one modality's raw values.
+pub trait Read {
+    /// Widths that an encoder or decoder is built with: `input` (features, colour channels, vocabulary or classes),
+    /// `words` again where the items are ids of words, and `height`, `width` or `time` where they are fixed.
+    fn dims(&self) -> Named<usize>;
+
+    /// Whether a text value is the path of a file.
+    fn is_media(&self) -> bool {
+        false
+    }
+
+    /// Decodes one value; always the same for the same value.
+    ///
+    /// # Errors
+    /// [`crate::Error::Data`] without a place, which the caller knows.
+    fn read(&self, raw: &Raw) -> Result<Item>;
+
+    /// The item changed at random for one training step; `None` where this modality is never changed.
+    fn augment(&self, _item: &Item, _random: &mut Random) -> Option<Item> {
+        None
+    }
+
+    /// An item of the layout that all items of this modality have.
+    fn blank(&self) -> Item;
+
+    /// Padded length, where it is fixed.
+    fn time(&self) -> Option<usize> {
+        None
+    }
+
+    /// Names of the classes, for a modality that has classes.
+    fn classes(&self) -> &[String] {
+        &[]
+    }
+
+    /// A number in the units of the table, from the units of an item.
+    fn restore(&self, value: f32) -> f32 {
+        value
+    }
+}
+
+/// What a modality learns of the training rows before the model is built.
+pub trait Fit {
+    /// Completes the options; a later call with the options already complete changes nothing.
+    fn fit(&mut self, _values: &mut dyn Iterator<Item = &Raw>) -> Result<()> {
+        Ok(())
+    }
+}
+
+registry! {
+    /// Reads one modality's raw values.
+    Modality(Read), ModalityConfig(Fit) {
+        "audio" => Audio(audio::Audio, audio::AudioConfig),
+        "category" => Category(category::Category, category::CategoryConfig),
+        "image" => Image(image::Image, image::ImageConfig),
+        "number" => Number(number::Number, number::NumberConfig),
+        "text" => Text(text::Text, text::TextConfig),
+    }
+}
+
+impl ModalityConfig {
+    /// Completes the options from the training rows.
+    pub fn fit(&mut self, values: &mut dyn Iterator<Item = &Raw>) -> Result<()> {
+        self.options().fit(values)
+    }
+}
+
+/// How a value that a modality cannot read is called in its error.
+pub(crate) fn kind(raw: &Raw) -> String {
+    match raw {
+        Raw::Numbers(numbers) if numbers.len() == 1 => format!("the number {}", numbers[0]),
+        Raw::Numbers(numbers) => format!("{} numbers", numbers.len()),
+        Raw::Text(text) => format!("{:?}", text.chars().take(60).collect::<String>()),
+        Raw::Bytes(bytes) => format!("{} bytes", bytes.len()),
+    }
+}

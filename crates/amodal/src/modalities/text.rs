@@ -1,0 +1,164 @@
+//! Text as a sequence of words or characters; id 0 is padding, 1 is a word that training never saw.
+use super::{Fit, Read, kind};
+use crate::{
+    Error, Item, Named, Raw, Result,
+    types::{Build, at_least},
+};
+use burn::module::Module;
+use icu_segmenter::{WordSegmenter, options::WordBreakInvariantOptions};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// What one id stands for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// A word by the Unicode rules (UAX 29; a dictionary for Chinese, Japanese, Thai, …), lower case.
+    #[default]
+    Word,
+    /// A character, lower case.
+    Character,
+}
+
+/// Text, cut into words by the Unicode rules (UAX 29) or into characters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TextConfig {
+    /// What one id stands for: `word` or `character`.
+    pub unit: Unit,
+    /// Units read of one text; the rest is cut off.
+    pub max_time: usize,
+    /// How often a unit must occur in the training rows to get an id of its own.
+    pub min_count: usize,
+    /// Most units that get an id, the most frequent first.
+    pub max_vocabulary: usize,
+    /// The units that have ids, from id 2 on; empty: taken from the training rows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub vocabulary: Vec<String>,
+}
+
+impl Default for TextConfig {
+    fn default() -> Self {
+        Self { unit: Unit::Word, max_time: 64, min_count: 1, max_vocabulary: 50_000, vocabulary: Vec::new() }
+    }
+}
+
+impl TextConfig {
+    /// Makes the reader.
+    pub fn build(&self, _: &Build) -> Result<Text> {
+        at_least("max_time", self.max_time, 1)?;
+        let ids = self.vocabulary.iter().enumerate().map(|(id, unit)| (unit.clone(), id as u32 + 2)).collect();
+        Ok(Text { unit: self.unit, max_time: self.max_time, ids })
+    }
+}
+
+impl Fit for TextConfig {
+    fn fit(&mut self, values: &mut dyn Iterator<Item = &Raw>) -> Result<()> {
+        if !self.vocabulary.is_empty() {
+            return Ok(());
+        }
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        for raw in values {
+            for unit in units(self.unit, text(raw)?, self.max_time) {
+                *counts.entry(unit).or_default() += 1;
+            }
+        }
+        let mut counts: Vec<_> = counts.into_iter().filter(|(_, count)| *count >= self.min_count).collect();
+        counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        counts.truncate(self.max_vocabulary);
+        self.vocabulary = counts.into_iter().map(|(unit, _)| unit).collect();
+        Ok(())
+    }
+}
+
+/// The text that a raw value gives.
+fn text(raw: &Raw) -> Result<String> {
+    match raw {
+        Raw::Text(text) => Ok(text.clone()),
+        Raw::Numbers(numbers) if numbers.len() == 1 => Ok(numbers[0].to_string()),
+        Raw::Bytes(bytes) => String::from_utf8(bytes.to_vec())
+            .map_err(|error| Error::data("", format!("not UTF-8 text at byte {}", error.utf8_error().valid_up_to()))),
+        other => Err(Error::data("", format!("{}, expected text", kind(other)))),
+    }
+}
+
+/// The first `most` units of a text.
+pub fn units(unit: Unit, text: String, most: usize) -> Vec<String> {
+    match unit {
+        Unit::Character => {
+            text.to_lowercase().chars().filter(|c| !c.is_control()).take(most).map(String::from).collect()
+        }
+        Unit::Word => {
+            let segmenter = WordSegmenter::new_auto(WordBreakInvariantOptions::default());
+            let mut words = Vec::new();
+            let mut start = 0;
+            for (end, kind) in segmenter.segment_str(&text).iter_with_word_type() {
+                if kind.is_word_like() {
+                    words.push(text[start..end].to_lowercase());
+                }
+                start = end;
+                if words.len() == most {
+                    break;
+                }
+            }
+            words
+        }
+    }
+}
+
+/// Reads [`TextConfig`].
+#[derive(Module, Debug)]
+pub struct Text {
+    #[module(skip)]
+    unit: Unit,
+    max_time: usize,
+    #[module(skip)]
+    ids: HashMap<String, u32>,
+}
+
+impl Read for Text {
+    fn dims(&self) -> Named<usize> {
+        let width = self.ids.len() + 2;
+        [("input".to_string(), width), ("words".to_string(), width)].into()
+    }
+
+    fn read(&self, raw: &Raw) -> Result<Item> {
+        let units = units(self.unit, text(raw)?, self.max_time);
+        let mut ids: Vec<u32> = units.iter().map(|unit| self.ids.get(unit).copied().unwrap_or(1)).collect();
+        if ids.is_empty() {
+            ids.push(1); // a text without a word is still a text
+        }
+        Ok(Item::Ids(ids))
+    }
+
+    fn blank(&self) -> Item {
+        Item::Ids(vec![0])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_by_the_unicode_rules() {
+        let words = |text: &str| units(Unit::Word, text.into(), 100);
+        assert_eq!(words("Don't stop, T-Rex!"), ["don't", "stop", "t", "rex"]);
+        assert_eq!(words("一只小猫"), ["一只", "小猫"]);
+        assert_eq!(units(Unit::Word, "a b c".into(), 2), ["a", "b"]);
+        assert_eq!(units(Unit::Character, "Ab".into(), 9), ["a", "b"]);
+    }
+
+    #[test]
+    fn vocabulary_is_the_frequent_words() {
+        let rows: Vec<Raw> = ["red cat", "red dog", "blue cat"].iter().map(|text| Raw::Text((*text).into())).collect();
+        let mut config = TextConfig { min_count: 2, ..Default::default() };
+        config.fit(&mut rows.iter()).unwrap();
+        assert_eq!(config.vocabulary, ["cat", "red"]);
+        let device = burn::tensor::Device::flex();
+        let text = config.build(&Build { dims: Named::new(), device: &device }).unwrap();
+        assert_eq!(text.read(&Raw::Text("red zebra".into())).unwrap(), Item::Ids(vec![3, 1]));
+        assert_eq!(text.read(&Raw::Text("!".into())).unwrap(), Item::Ids(vec![1]));
+    }
+}

@@ -1,0 +1,265 @@
+//! The model: encode every modality, fuse, decode every task.
+use crate::{
+    Batch, Config, Error, Input, Named, Outputs, Result, Tokens,
+    config::TaskConfig,
+    decode::Decoder,
+    encode::Encoder,
+    fuse::Fusion,
+    loss::{Loss, LossConfig},
+    modalities::Modality,
+    suggest,
+    types::Build,
+};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use std::collections::BTreeMap;
+
+/// Encoders, a fusion and tasks, built from a config.
+#[derive(Module, Debug)]
+pub struct Model {
+    /// In the order of `names.modalities`, like `encode`.
+    #[module(skip)]
+    modalities: Vec<Modality>,
+    encode: Vec<Encoder>,
+    fuse: Option<Fusion>,
+    /// In the order of `names.tasks`.
+    tasks: Vec<Task>,
+    #[module(skip)]
+    names: Names,
+}
+
+/// One thing that the model is trained for.
+#[derive(Module, Debug)]
+pub struct Task {
+    #[module(skip)]
+    target: Option<Modality>,
+    decode: Option<Decoder>,
+    loss: Loss,
+    #[module(skip)]
+    from: Vec<String>,
+    weight: f64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Names {
+    modalities: Vec<String>,
+    tasks: Vec<String>,
+}
+
+impl Model {
+    /// Builds a model with random weights; every name and width of the config is checked here.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the option's path.
+    pub fn new(config: &Config, device: &Device) -> Result<Self> {
+        let (mut modalities, mut encode, mut dims) = (Vec::new(), Vec::new(), Named::new());
+        if let Some(name) = config.modalities.keys().find(|name| !config.encode.contains_key(*name)) {
+            return Err(Error::config(format!("modalities.{name}"), "has no encoder")
+                .with_help(format!("add [encode.{name}], or remove the modality")));
+        }
+        for (name, part) in &config.encode {
+            let at = format!("encode.{name}");
+            let modality = config.modalities.get(name);
+            let modality = modality.ok_or_else(|| unknown_modality(&at, name, config))?;
+            let modality = modality
+                .build(&Build { dims: Named::new(), device })
+                .map_err(|error| error.within(&format!("modalities.{name}")))?;
+            let built =
+                part.build(&Build { dims: modality.get().dims(), device }).map_err(|error| error.within(&at))?;
+            dims.insert(name.clone(), built.get().dim());
+            modalities.push(modality);
+            encode.push(built);
+        }
+        if encode.is_empty() {
+            return Err(Error::config("encode", "no modality").with_help("add [modalities.NAME] and [encode.NAME]"));
+        }
+        let build = Build { dims: dims.clone(), device };
+        let fuse = config.fuse.as_ref().map(|part| part.build(&build).map_err(|error| error.within("fuse")));
+        let fuse = fuse.transpose()?;
+        let mut tasks = Vec::new();
+        for (name, task) in &config.tasks {
+            let task = Task::new(name, task, config, &dims, fuse.as_ref(), device);
+            tasks.push(task.map_err(|error| error.within(&format!("tasks.{name}")))?);
+        }
+        if tasks.is_empty() {
+            return Err(Error::config("tasks", "no task").with_help("add [tasks.NAME] with a target, decode and loss"));
+        }
+        let names = Names {
+            modalities: config.encode.keys().cloned().collect(),
+            tasks: config.tasks.keys().cloned().collect(),
+        };
+        Ok(Self { modalities, encode, fuse, tasks, names })
+    }
+
+    /// The modalities by name, in name order.
+    pub fn modalities(&self) -> impl Iterator<Item = (&str, &Modality)> {
+        self.names.modalities.iter().map(String::as_str).zip(&self.modalities)
+    }
+
+    /// The tasks by name, in name order.
+    pub fn tasks(&self) -> impl Iterator<Item = (&str, &Task)> {
+        self.names.tasks.iter().map(String::as_str).zip(&self.tasks)
+    }
+
+    /// Encodes, fuses and decodes.
+    pub fn forward(&self, batch: &Batch) -> Result<Outputs> {
+        let encoded = self.encode(&batch.inputs)?;
+        let decoded = self.decode(encoded.clone(), Some(&batch.targets))?;
+        let embedded = self.embed(&encoded)?;
+        Ok(Outputs { encoded, embedded, ..decoded })
+    }
+
+    /// Tokens of every modality, one entry a row.
+    pub fn encode(&self, inputs: &Named<Input>) -> Result<Named<Tokens>> {
+        let mut encoded = Named::new();
+        for (name, encoder) in self.names.modalities.iter().zip(&self.encode) {
+            let input = inputs.get(name).ok_or_else(|| Error::config(name, "is not in the batch"))?;
+            let mut tokens = encoder.get().encode(input)?;
+            if let Some(rows) = &input.rows {
+                tokens = tokens.select(rows.clone());
+            }
+            encoded.insert(name.clone(), tokens);
+        }
+        Ok(encoded)
+    }
+
+    /// Unit vectors in the shared space, by alignment task and modality.
+    pub fn embed(&self, encoded: &Named<Tokens>) -> Result<Named<Named<Tokens>>> {
+        let mut embedded = Named::new();
+        for (name, task) in self.tasks() {
+            let vectors = task.loss.get().embed(encoded)?;
+            if !vectors.is_empty() {
+                embedded.insert(name.to_string(), vectors);
+            }
+        }
+        Ok(embedded)
+    }
+
+    /// The prediction of every task that has a decoder; `targets` are given in training.
+    pub fn decode(&self, encoded: Named<Tokens>, targets: Option<&Named<Input>>) -> Result<Outputs> {
+        let mut decoded = Named::new();
+        let mut fused: BTreeMap<&[String], Tokens> = BTreeMap::new(); // tasks that read the same share the fusion
+        for (name, task) in self.names.tasks.iter().zip(&self.tasks) {
+            let Some(decoder) = &task.decode else { continue };
+            if !fused.contains_key(task.from.as_slice()) {
+                fused.insert(&task.from, self.fuse(&encoded, &task.from)?);
+            }
+            let target = targets.and_then(|targets| targets.get(name));
+            decoded.insert(name.clone(), decoder.get().decode(&fused[task.from.as_slice()], target)?);
+        }
+        Ok(Outputs { decoded, ..Outputs::default() })
+    }
+
+    fn fuse(&self, encoded: &Named<Tokens>, from: &[String]) -> Result<Tokens> {
+        let Some(fusion) = &self.fuse else { return Ok(encoded[&from[0]].clone()) };
+        let read = encoded.iter().map(|(name, tokens)| {
+            let tokens = if from.contains(name) { tokens.clone() } else { tokens.absent() };
+            (name.clone(), tokens)
+        });
+        fusion.get().fuse(&read.collect())
+    }
+
+    /// The loss of every task, `[1]`, by name.
+    pub fn losses(&self, outputs: &Outputs, batch: &Batch) -> Result<Named<Tensor<1>>> {
+        let losses =
+            self.tasks().map(|(name, task)| Ok((name.to_string(), task.loss.get().loss(name, outputs, batch)?)));
+        losses.collect()
+    }
+
+    /// A parameter's name in a file, from its path in the struct: lists are by name, not by place.
+    pub(crate) fn parameter_name(&self, path: &[String]) -> String {
+        let mut steps: Vec<&str> = path.iter().map(String::as_str).collect();
+        if let [stage, at, ..] = path {
+            let names = match stage.as_str() {
+                "encode" => &self.names.modalities,
+                _ => &self.names.tasks,
+            };
+            if let (true, Some(name)) = (stage != "fuse", at.parse().ok().and_then(|at: usize| names.get(at))) {
+                steps[1] = name;
+            }
+        }
+        steps.join(".")
+    }
+}
+
+impl Task {
+    fn new(
+        name: &str,
+        task: &TaskConfig,
+        config: &Config,
+        dims: &Named<usize>,
+        fuse: Option<&Fusion>,
+        device: &Device,
+    ) -> Result<Self> {
+        let own = |modality: &&String| task.target.is_none() || config.column(modality) != config.column(name);
+        let from: Vec<String> = match task.from.is_empty() {
+            true => config.encode.keys().filter(own).cloned().collect(),
+            false => task.from.clone(),
+        };
+        if let Some(wrong) = from.iter().find(|name| !config.encode.contains_key(*name)) {
+            return Err(unknown_modality("from", wrong, config));
+        }
+        let target = task
+            .target
+            .as_ref()
+            .map(|target| target.build(&Build { dims: Named::new(), device }).map_err(|error| error.within("target")));
+        let target = target.transpose()?;
+        let aligns = matches!(task.loss, LossConfig::InfoNce(_) | LossConfig::Sigmoid(_));
+        match (&task.decode, &target, aligns) {
+            (Some(_), Some(_), false) if from.is_empty() => {
+                return Err(Error::config("from", "the task has no modality to read but its own target"));
+            }
+            (Some(_), Some(_), false) if fuse.is_none() && from.len() > 1 => {
+                return Err(Error::config(
+                    "decode",
+                    format!("reads {} modalities, and there is no [fuse]", from.len()),
+                )
+                .with_help("add [fuse] with a type (`amodal list fusions`), or give the task one modality in `from`"));
+            }
+            (Some(_), Some(_), false) | (None, None, true) => {}
+            (Some(_), None, _) => return Err(Error::config("target", "a task with a decoder needs a target")),
+            (None, Some(_), _) => return Err(Error::config("decode", "a task with a target needs a decoder")),
+            (None, None, false) => {
+                return Err(Error::config("loss", format!("`{}` needs a target and a decoder", task.loss.name())));
+            }
+            (Some(_), Some(_), true) => {
+                let problem = format!("`{}` aligns modalities: it takes no target and no decoder", task.loss.name());
+                return Err(Error::config("loss", problem));
+            }
+        }
+        let mut dims = dims.clone();
+        if let Some(target) = &target {
+            let fused = fuse.map_or_else(|| dims[&from[0]], |fusion| fusion.get().dim());
+            dims.insert("fused".into(), fused);
+            dims.insert("target".into(), target.get().dims()["input"]);
+        }
+        let build = Build { dims, device };
+        let decode = task.decode.as_ref().map(|part| part.build(&build).map_err(|error| error.within("decode")));
+        let loss = task.loss.build(&build).map_err(|error| error.within("loss"))?;
+        Ok(Self { target, decode: decode.transpose()?, loss, from, weight: task.weight })
+    }
+
+    /// How the target is read, for a task that has one.
+    pub fn target(&self) -> Option<&Modality> {
+        self.target.as_ref()
+    }
+
+    /// The modalities that the task reads.
+    pub fn from(&self) -> &[String] {
+        &self.from
+    }
+
+    /// Share of the task's loss in the sum.
+    pub fn weight(&self) -> f64 {
+        self.weight
+    }
+}
+
+fn unknown_modality(at: &str, name: &str, config: &Config) -> Error {
+    let known: Vec<&str> = config.modalities.keys().map(String::as_str).collect();
+    let error = Error::config(at, format!("no modality `{name}`; here are: {}", known.join(", ")));
+    error.with_help(match suggest(name, known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("add [modalities.{name}]"),
+    })
+}

@@ -1,0 +1,277 @@
+//! What a training brought, as a [`Report`](super::Report).
+use super::{
+    Cell, Column, Curve, Floor, Gallery, GalleryRow, Hit, Item, Line, Media, MetricTable, Mistake, Mistakes, Row, Unit,
+};
+use crate::{
+    Named, Raw, Result,
+    data::{Examples, Media as Kind, media_kind},
+    eval::Measured,
+    media,
+    run::{self, Answer, Run, Trained},
+};
+use burn::module::Module;
+
+/// Rows of a gallery, hits of a row, mistakes of a task.
+const ROWS: usize = 12;
+const HITS: usize = 6;
+const MISTAKES: usize = 12;
+/// Pictures are shown at most this wide and high, sounds at most this long.
+const PIXELS: usize = 128;
+const SECONDS: f32 = 4.0;
+
+/// The report page of a training: curves, every figure beside its floor, galleries of what finds what, worst mistakes.
+///
+/// # Errors
+/// Whatever reading the rows again gives.
+pub fn report(trained: &Trained, measured: &[Measured], notes: Vec<String>) -> Result<String> {
+    let Trained { run, examples, splits, progress, seconds, .. } = trained;
+    let split = ["test", "validation"].into_iter().find(|name| splits.get(*name).is_some_and(|rows| !rows.is_empty()));
+    let rows = split.map(|name| splits[name].as_slice()).unwrap_or_default();
+    let environment = run::environment();
+    let splits: Vec<String> = splits.iter().map(|(name, rows)| format!("{name} {}", rows.len())).collect();
+    let facts = [
+        ("Data", run.config.data.path.file_name().unwrap_or_default().to_string_lossy().into_owned()),
+        ("Rows", splits.join(", ")),
+        ("Parameters", run.model.num_params().to_string()),
+        ("Training", format!("{} steps, {seconds:.0} s", progress.step)),
+        ("Seed", run.config.train.seed.to_string()),
+        ("Version", format!("amodal {}, {}", environment["version"], environment["engine"])),
+        ("Machine", format!("{}, {} threads", environment["cpu"], environment["threads"])),
+    ];
+    let title = run.config.data.path.parent().and_then(|folder| folder.file_name()).unwrap_or_default();
+    let report = super::Report {
+        title: format!("Amodal: {}", run.folder.file_name().unwrap_or(title).to_string_lossy()),
+        lede:
+            "What the model reaches on rows that training never saw, each figure beside the floor that a thoughtless \
+               answer reaches on the same rows."
+                .into(),
+        facts: facts.map(|(name, value)| (name.to_string(), value)).into(),
+        notes,
+        tables: tables(measured),
+        galleries: galleries(run, examples, split.unwrap_or_default(), rows)?,
+        mistakes: mistakes(run, examples, rows)?,
+        curves: curves(&run.folder),
+        config: short(&run.config)?,
+    };
+    Ok(super::render(&report))
+}
+
+/// The config with long lists of words cut short.
+fn short(config: &crate::Config) -> Result<String> {
+    let text = config.to_toml()?;
+    let line = |line: &str| match line.char_indices().nth(300) {
+        Some((end, _)) => format!("{} … ({} characters)", &line[..end], line.chars().count()),
+        None => line.to_string(),
+    };
+    Ok(text.lines().map(line).collect::<Vec<_>>().join("\n"))
+}
+
+fn curves(folder: &std::path::Path) -> Vec<Curve> {
+    let logs = run::logs(folder);
+    let tasks: Vec<String> = logs.first().map(|log| log.train.keys().cloned().collect()).unwrap_or_default();
+    let curve = |task: &String| {
+        let line = |name: &str, losses: fn(&crate::train::Log) -> &Named<f64>| {
+            let points = logs.iter().filter_map(|log| Some((log.epoch, *losses(log).get(task)?)));
+            Line { name: name.into(), points: points.collect() }
+        };
+        let lines = [line("training", |log| &log.train), line("validation", |log| &log.validation)];
+        Curve {
+            title: format!("Loss of {task}"),
+            x_label: "epoch".into(),
+            y_label: "loss".into(),
+            log_y: false,
+            lines: lines.into_iter().filter(|line| !line.points.is_empty()).collect(),
+        }
+    };
+    tasks.iter().map(curve).collect()
+}
+
+/// A table for each split, task and kind of figure.
+fn tables(measured: &[Measured]) -> Vec<MetricTable> {
+    let mut tables: Vec<MetricTable> = Vec::new();
+    for one in measured {
+        let (label, metric) = match one.figure.name.split_once(" recall@").or(one.figure.name.split_once(" median")) {
+            Some((pair, rest)) if rest == " rank" => (pair.to_string(), "median rank".to_string()),
+            Some((pair, rest)) => (pair.to_string(), format!("recall@{rest}")),
+            None => (one.given.join(" + "), one.figure.name.clone()),
+        };
+        let title = format!("{} on {}", one.task, one.split);
+        let at = tables.iter().position(|table| table.title == title);
+        let table = match at {
+            Some(at) => &mut tables[at],
+            None => {
+                tables.push(MetricTable {
+                    title,
+                    caption: String::new(),
+                    split: one.split.clone(),
+                    label: if one.given.is_empty() { "from → to".into() } else { "given".into() },
+                    ..MetricTable::default()
+                });
+                tables.last_mut().expect("just pushed")
+            }
+        };
+        let column = match table.columns.iter().position(|column| column.name == metric) {
+            Some(column) => column,
+            None => {
+                let unit = if one.figure.is_share { Unit::Share } else { Unit::Plain };
+                table.columns.push(Column { name: metric, unit, lower_is_better: !one.figure.higher_is_better });
+                table.columns.len() - 1
+            }
+        };
+        let row = match table.rows.iter().position(|row| row.label == label) {
+            Some(row) => row,
+            None => {
+                table.rows.push(Row { label, n: one.figure.count, ..Row::default() });
+                table.rows.len() - 1
+            }
+        };
+        let cells = &mut table.rows[row].cells;
+        cells.resize(cells.len().max(column + 1), None);
+        let floor = Floor { name: one.figure.floor_name.into(), value: one.figure.floor };
+        match &mut cells[column] {
+            Some(cell) => cell.floors.push(floor),
+            empty => *empty = Some(Cell { value: one.figure.value, floors: vec![floor] }),
+        }
+    }
+    for table in &mut tables {
+        let width = table.columns.len();
+        table.rows.iter_mut().for_each(|row| row.cells.resize(width, None));
+    }
+    tables
+}
+
+/// For each pair of aligned modalities, some rows and what they find among all rows of the split.
+fn galleries(run: &Run, examples: &Examples, split: &str, rows: &[usize]) -> Result<Vec<Gallery>> {
+    if rows.is_empty() || run.config.tasks.values().all(|task| task.target.is_some()) {
+        return Ok(Vec::new());
+    }
+    let vectors = run.embed(examples, rows)?;
+    let names: Vec<&str> = run.model.modalities().map(|(name, _)| name).collect();
+    let groups = examples.groups();
+    let mut galleries = Vec::new();
+    for from in &names {
+        for to in names.iter().filter(|to| *to != from) {
+            let queries: Vec<usize> = (0..rows.len()).filter(|row| vectors[*row].contains_key(*from)).collect();
+            let step = queries.len().div_ceil(ROWS).max(1); // spread over the split, not chosen
+            let shown: Vec<usize> = queries.iter().copied().step_by(step).take(ROWS).collect();
+            let mut gallery_rows = Vec::new();
+            for query in shown {
+                let own = &vectors[query][*from];
+                let mut scored: Vec<(f32, usize)> = (0..rows.len())
+                    .filter_map(|row| {
+                        let other = vectors[row].get(*to)?;
+                        Some((own.iter().zip(other).map(|(a, b)| a * b).sum(), row))
+                    })
+                    .collect();
+                scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+                let mut seen = std::collections::HashSet::new();
+                scored.retain(|(_, row)| seen.insert(groups[rows[*row]]));
+                let hits = scored.iter().take(HITS).map(|(score, row)| Hit {
+                    item: Item { score: Some(f64::from(*score)), ..item(run, examples, rows[*row], to) },
+                    right: Some(groups[rows[*row]] == groups[rows[query]]),
+                });
+                gallery_rows.push(GalleryRow { query: item(run, examples, rows[query], from), hits: hits.collect() });
+            }
+            if gallery_rows.iter().any(|row| !row.hits.is_empty()) {
+                let caption =
+                    format!("Evenly spread rows of {split}; the nearest different things among all of its rows.");
+                galleries.push(Gallery { title: format!("{from} → {to}"), caption, rows: gallery_rows });
+            }
+        }
+    }
+    Ok(galleries)
+}
+
+/// The rows whose wrong answer was most certain.
+fn mistakes(run: &Run, examples: &Examples, rows: &[usize]) -> Result<Vec<Mistakes>> {
+    let answers = run.predict(examples, rows)?;
+    let mut all = Vec::new();
+    for (name, task) in run.model.tasks().filter(|(_, task)| task.target().is_some()) {
+        let column = run.config.column(name);
+        let mut wrong: Vec<(f32, usize, String, String, Option<f64>)> = Vec::new();
+        for (at, row) in rows.iter().enumerate() {
+            let Some(expected) = examples.table().named(*row, column).map(words) else { continue };
+            match answers[at].get(name) {
+                Some(Answer::Class { class, probability, .. }) if *class != expected => {
+                    wrong.push((*probability, *row, expected, class.clone(), Some(f64::from(*probability))));
+                }
+                Some(Answer::Number { value }) => {
+                    let error = expected.parse::<f32>().map_or(0.0, |right| (right - value).abs());
+                    wrong.push((error, *row, expected, value.to_string(), None));
+                }
+                _ => {}
+            }
+        }
+        let (count, total) = (wrong.len(), rows.len());
+        wrong.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        wrong.truncate(MISTAKES);
+        let is_class = task.target().is_some_and(|target| !target.get().classes().is_empty());
+        let caption = match is_class {
+            true => format!("{count} of {total} rows are wrong; these were the most certain."),
+            false => "The rows with the largest errors.".to_string(),
+        };
+        let rows = wrong.into_iter().map(|(_, row, expected, predicted, confidence)| Mistake {
+            inputs: task.from().iter().map(|name| item(run, examples, row, name)).collect(),
+            expected,
+            predicted,
+            confidence,
+        });
+        all.push(Mistakes { task: name.to_string(), caption, rows: rows.collect() });
+    }
+    Ok(all)
+}
+
+fn words(raw: &Raw) -> String {
+    match raw {
+        Raw::Text(text) => text.trim().to_string(),
+        Raw::Numbers(numbers) => numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        Raw::Bytes(_) => String::new(),
+    }
+}
+
+/// One modality of a row, as it is shown.
+fn item(run: &Run, examples: &Examples, row: usize, name: &str) -> Item {
+    let table = examples.table();
+    let Ok(column) = table.column(run.config.column(name)) else { return Item::default() };
+    let media = match table.cell(row, column) {
+        None => Media::Missing,
+        Some(Raw::Numbers(numbers)) if numbers.len() == 1 => Media::Number(f64::from(numbers[0])),
+        Some(Raw::Text(path)) if media_kind(path).is_some() => {
+            let bytes = table.media(row, column).ok();
+            let shown = bytes.and_then(|bytes| match media_kind(path) {
+                Some(Kind::Image) => picture(&bytes),
+                Some(Kind::Audio) => sound(&bytes),
+                _ => None,
+            });
+            shown.unwrap_or_else(|| Media::Text(path.clone()))
+        }
+        Some(raw) => Media::Text(words(raw)),
+    };
+    Item { media, caption: String::new(), score: None }
+}
+
+/// A picture, small enough for a page.
+fn picture(bytes: &[u8]) -> Option<Media> {
+    let picture = media::image::decode(bytes, &media::image::Limits::default(), PIXELS).ok()?;
+    let side = picture.height.max(picture.width);
+    let scaled = |length: usize| (length * PIXELS / side).max(1);
+    let picture = match side > PIXELS {
+        true => {
+            media::image::resize(&picture, scaled(picture.height), scaled(picture.width), media::image::Fit::Stretch)
+        }
+        false => picture,
+    };
+    let (height, width) = (picture.height as u32, picture.width as u32);
+    let buffer = image::RgbImage::from_raw(width, height, picture.pixels)?;
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    buffer.write_to(&mut bytes, image::ImageFormat::Png).ok()?;
+    Some(Media::Image { mime: "image/png".into(), bytes: bytes.into_inner() })
+}
+
+/// A sound, short enough for a page.
+fn sound(bytes: &[u8]) -> Option<Media> {
+    let sound = media::audio::decode(bytes, &media::audio::SoundLimits::default()).ok()?;
+    let mut sound = media::audio::resample(&sound, sound.sample_rate_hz.min(16_000));
+    sound.samples.truncate((SECONDS * sound.sample_rate_hz as f32) as usize);
+    Some(Media::Sound { mime: "audio/wav".into(), bytes: media::audio::encode_wav(&sound) })
+}

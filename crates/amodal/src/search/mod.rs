@@ -1,0 +1,5 @@
+//! Finding by likeness: named vectors, and the nearest of them to any vector of the same space.
+mod exact;
+mod index;
+
+pub use index::{Hit, Index};

@@ -1,0 +1,300 @@
+//! Training: steps, evaluation, early stopping, checkpoints.
+mod adamw;
+pub mod checkpoint;
+mod schedule;
+pub mod weights;
+
+pub use adamw::{AdamW, Step};
+pub use schedule::learning_rate;
+
+use crate::{
+    Batch, Config, Error, Model, Named, Result,
+    data::{Examples, Loader, Order},
+    eval,
+    random::{Purpose, Rng, random},
+    train::weights::Weights,
+};
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// A model in training.
+pub struct Trainer {
+    /// The model; on a device that records gradients.
+    pub model: Model,
+    /// How far training has come.
+    pub progress: Progress,
+    optimizer: AdamW,
+    best: Option<Weights>,
+    config: Config,
+    device: Device,
+}
+
+/// How far training has come.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Steps done.
+    pub step: usize,
+    /// Steps of the whole run.
+    pub steps: usize,
+    /// Steps an epoch.
+    pub steps_an_epoch: usize,
+    /// Sum of the losses since the last evaluation, by task, and steps counted in it.
+    sums: Named<f64>,
+    counted: usize,
+    /// Lowest validation loss so far, and its step.
+    pub best_loss: Option<f64>,
+    /// Step of the lowest validation loss.
+    pub best_step: usize,
+    /// Evaluations since the lowest validation loss.
+    pub since_best: usize,
+    /// Whether training is over.
+    pub done: bool,
+}
+
+/// One line of `metrics.jsonl`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Log {
+    /// Steps done.
+    pub step: usize,
+    /// Passes over the training rows.
+    pub epoch: f64,
+    /// Mean training loss since the line before, by task.
+    pub train: Named<f64>,
+    /// Loss on the validation rows, by task.
+    pub validation: Named<f64>,
+    /// Step size.
+    pub learning_rate: f64,
+}
+
+/// What one step did.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Steps done.
+    pub step: usize,
+    /// Loss by task.
+    pub losses: Named<f64>,
+    /// Their weighted sum.
+    pub loss: f64,
+    /// Rows trained on in this step.
+    pub rows: usize,
+}
+
+/// Follows a training run.
+pub trait Watch {
+    /// After every step. `false`: stop now; a checkpoint is written.
+    fn step(&mut self, _report: &Report, _progress: &Progress) -> bool {
+        true
+    }
+
+    /// After every evaluation.
+    fn evaluated(&mut self, _log: &Log, _progress: &Progress) -> Result<()> {
+        Ok(())
+    }
+
+    /// Where the checkpoint goes; none: nowhere.
+    fn checkpoint(&self) -> Option<&Path> {
+        None
+    }
+}
+
+/// Follows nothing.
+impl Watch for () {}
+
+/// A model's device: the CPU.
+pub fn device() -> Device {
+    Device::flex()
+}
+
+impl Trainer {
+    /// A new model for a config whose modalities are fitted.
+    ///
+    /// # Errors
+    /// [`Error::Config`] from [`Model::new`].
+    pub fn new(config: Config) -> Result<Self> {
+        let device = device().autodiff();
+        device.seed(random(config.train.seed, 0, 0, Purpose::Weights).next_u64());
+        // parameters are drawn when first used: draw them all now, in one order
+        let model = Model::new(&config, &device)?.materialize();
+        Ok(Self { model, progress: Progress::default(), optimizer: AdamW::default(), best: None, config, device })
+    }
+
+    /// The device that batches must be on.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// One step on a batch.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the loss is not finite.
+    pub fn step(&mut self, batch: &Batch) -> Result<Report> {
+        let progress = &self.progress;
+        let train = &self.config.train;
+        // dropout draws from the device: one stream a step
+        self.device.seed(random(train.seed, progress.step as u64, 0, Purpose::Dropout).next_u64());
+        let outputs = self.model.forward(batch)?;
+        let losses = self.model.losses(&outputs, batch)?;
+        drop(outputs);
+        let tasks: Named<f64> = self.model.tasks().map(|(name, task)| (name.to_string(), task.weight())).collect();
+        let total = losses.iter().map(|(name, loss)| loss.clone().mul_scalar(tasks[name]));
+        let total = total.reduce(|a, b| a + b).expect("a model has at least one task");
+        let losses: Named<f64> =
+            losses.into_iter().map(|(name, loss)| (name, f64::from(loss.into_scalar::<f32>()))).collect();
+        if let Some((name, loss)) = losses.iter().find(|(_, loss)| !loss.is_finite()) {
+            return Err(Error::config(
+                format!("tasks.{name}"),
+                format!("the loss is {loss} at step {}", progress.step),
+            )
+            .with_help("lower train.learning_rate, or set train.clip = 1.0"));
+        }
+        let gradients = GradientsParams::from_grads(total.backward(), &self.model);
+        drop(total);
+        let step = Step {
+            learning_rate: learning_rate(progress.step, progress.steps, train.learning_rate, train.warmup),
+            weight_decay: train.weight_decay,
+            clip: train.clip,
+        };
+        let (model, _) = self.optimizer.step(self.model.clone(), gradients, step)?;
+        self.model = model;
+        self.progress.step += 1;
+        let loss = losses.iter().map(|(name, loss)| loss * tasks[name]).sum();
+        Ok(Report { step: self.progress.step, losses, loss, rows: batch.groups.len() })
+    }
+
+    /// Trains on some rows until the last epoch, or until the loss on the validation rows no longer falls.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] where `watch` asked to stop; the checkpoint is written then.
+    pub fn fit(
+        &mut self,
+        examples: &Examples,
+        train: &[usize],
+        validation: &[usize],
+        watch: &mut dyn Watch,
+    ) -> Result<()> {
+        let settings = self.config.train.clone();
+        let together = settings.together.as_deref().map(|name| examples.slots(name)).transpose()?;
+        let together = together.map(|slots| train.iter().map(|row| u64::from(slots[*row])).collect());
+        let order = Order { rows: train.to_vec(), together, batch_size: settings.batch_size, seed: settings.seed };
+        self.progress.steps_an_epoch = order.batches();
+        self.progress.steps = order.batches() * settings.epochs;
+        let mut saved = Instant::now();
+        std::thread::scope(|scope| {
+            let range = (self.progress.step, if self.progress.done { 0 } else { self.progress.steps });
+            let threads = self.config.data.loader_threads;
+            let loader = Loader::start(scope, examples, &order, settings.modality_dropout, range, threads);
+            for gathered in loader {
+                let batch = gathered?.batch(&self.device)?;
+                let report = self.step(&batch)?;
+                for (name, loss) in &report.losses {
+                    *self.progress.sums.entry(name.clone()).or_default() += loss;
+                }
+                self.progress.counted += 1;
+                let on = watch.step(&report, &self.progress);
+                let progress = &self.progress;
+                let epoch_ends = progress.step % progress.steps_an_epoch == 0;
+                let epoch = progress.step / progress.steps_an_epoch;
+                if epoch_ends && (epoch % settings.evaluate_every.max(1) == 0 || progress.step == progress.steps) {
+                    self.evaluate(examples, validation, watch)?;
+                }
+                self.progress.done |= self.progress.step == self.progress.steps;
+                let due = saved.elapsed() >= Duration::from_secs(settings.checkpoint_seconds);
+                if let (true, Some(path)) = (due || epoch_ends || !on || self.progress.done, watch.checkpoint()) {
+                    self.save(path)?;
+                    saved = Instant::now();
+                }
+                if self.progress.done {
+                    break;
+                }
+                if !on {
+                    return Err(Error::Stopped { step: self.progress.step });
+                }
+            }
+            Ok(())
+        })?;
+        if let Some(best) = &self.best {
+            self.model = weights::write(self.model.clone(), best, Path::new("best weights"))?;
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self, examples: &Examples, validation: &[usize], watch: &mut dyn Watch) -> Result<()> {
+        let settings = &self.config.train;
+        let losses = eval::losses(&self.model.valid(), examples, validation, settings.batch_size)?;
+        let progress = &mut self.progress;
+        let counted = progress.counted.max(1) as f64;
+        let log = Log {
+            step: progress.step,
+            epoch: progress.step as f64 / progress.steps_an_epoch as f64,
+            train: std::mem::take(&mut progress.sums).into_iter().map(|(name, sum)| (name, sum / counted)).collect(),
+            validation: losses,
+            learning_rate: learning_rate(progress.step, progress.steps, settings.learning_rate, settings.warmup),
+        };
+        progress.counted = 0;
+        if settings.patience > 0 && !validation.is_empty() {
+            let weight = |name: &str| self.config.tasks.get(name).map_or(1.0, |task| task.weight);
+            let loss: f64 = log.validation.iter().map(|(name, loss)| loss * weight(name)).sum();
+            if progress.best_loss.is_none_or(|best| loss < best) {
+                progress.best_loss = Some(loss);
+                progress.best_step = progress.step;
+                progress.since_best = 0;
+                self.best = Some(weights::read(&self.model));
+            } else {
+                progress.since_best += 1;
+                progress.done |= progress.since_best >= settings.patience;
+            }
+        }
+        watch.evaluated(&log, &self.progress)
+    }
+
+    /// Writes everything that a resumed run needs, in one file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the system refuses; the old file is intact then.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let mut all = Weights::new();
+        let mut put = |prefix: &str, weights: Weights| {
+            all.extend(weights.into_iter().map(|(name, values)| (format!("{prefix}/{name}"), values)));
+        };
+        put("model", weights::read(&self.model));
+        put("best", self.best.clone().unwrap_or_default());
+        for (name, (first, second)) in &self.optimizer.moments {
+            put("first", [(name.clone(), (vec![first.len()], first.clone()))].into());
+            put("second", [(name.clone(), (vec![second.len()], second.clone()))].into());
+        }
+        let progress = serde_json::to_string(&self.progress).map_err(|error| Error::run(path, error.to_string()))?;
+        checkpoint::save(path, &all, &progress)
+    }
+
+    /// Continues where [`Trainer::save`] left off.
+    ///
+    /// # Errors
+    /// [`Error::Run`] where the file is damaged or is another model's.
+    pub fn resume(mut self, path: &Path) -> Result<Self> {
+        let (all, progress) = checkpoint::load(path)?;
+        self.progress = serde_json::from_str(&progress)
+            .map_err(|error| Error::run(path, format!("damaged: its progress cannot be read: {error}")))?;
+        let mut parts: Named<Weights> = Named::new();
+        for (name, values) in all {
+            let (part, name) = name.split_once('/').ok_or_else(|| Error::run(path, format!("damaged: `{name}`")))?;
+            parts.entry(part.to_string()).or_default().insert(name.to_string(), values);
+        }
+        let mut take = |part: &str| parts.remove(part).unwrap_or_default();
+        self.model = weights::write(self.model, &take("model"), path)?;
+        self.best = Some(take("best")).filter(|best| !best.is_empty());
+        let mut second = take("second");
+        self.optimizer.steps = self.progress.step as u64;
+        for (name, (_, first)) in take("first") {
+            let second =
+                second.remove(&name).ok_or_else(|| Error::run(path, format!("damaged: no second `{name}`")))?;
+            self.optimizer.moments.insert(name, (first, second.1));
+        }
+        Ok(self)
+    }
+}

@@ -1,0 +1,309 @@
+//! The values that pass between stages.
+use crate::{Error, Result};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Values by modality or task name, always in name order.
+pub type Named<T> = BTreeMap<String, T>;
+
+/// One value of one modality, as a file, a request or a table cell gives it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Raw {
+    /// One number or a row of them.
+    Numbers(Vec<f32>),
+    /// Text; for a medium, the path of its file.
+    Text(String),
+    /// The content of a media file.
+    Bytes(Arc<[u8]>),
+}
+
+/// One value, decoded and ready to be stacked into a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Item {
+    /// Token ids, `[time]`.
+    Ids(Vec<u32>),
+    /// Feature vectors, `[time, channels]`, row-major.
+    Series {
+        /// `time * channels` numbers.
+        values: Vec<f32>,
+        /// Numbers a step.
+        channels: usize,
+    },
+    /// A picture, `[height, width, 3]`, row-major RGB.
+    Image {
+        /// `height * width * 3` bytes.
+        pixels: Vec<u8>,
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
+}
+
+impl Item {
+    /// Steps of time; a picture is one.
+    pub fn time(&self) -> usize {
+        match self {
+            Self::Ids(ids) => ids.len(),
+            Self::Series { values, channels } => values.len() / (*channels).max(1),
+            Self::Image { .. } => 1,
+        }
+    }
+
+    /// Memory held, in bytes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Ids(ids) => ids.len() * 4,
+            Self::Series { values, .. } => values.len() * 4,
+            Self::Image { pixels, .. } => pixels.len(),
+        }
+    }
+}
+
+/// A modality's values, by how they are laid out.
+#[derive(Clone, Debug)]
+pub enum Values {
+    /// Token ids, `[batch, time]`.
+    Ids(Tensor<2, Int>),
+    /// Feature vectors, `[batch, time, channels]`.
+    Series(Tensor<3>),
+    /// Pictures, `[batch, channels, height, width]`, from -1 to 1.
+    Image(Tensor<4>),
+}
+
+/// One modality of a batch, padded and stacked. Equal values may be stored once: see `rows`.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// One entry for each different value.
+    pub values: Values,
+    /// `[values, time]` (`[values, 1]` for an image): 1 where real, 0 where padding or missing.
+    pub mask: Tensor<2>,
+    /// `[batch]`: which of the values each row has; absent where row `i` has value `i`.
+    pub rows: Option<Tensor<1, Int>>,
+}
+
+impl Input {
+    /// Pads and stacks items. `None` is a missing value: zeros with mask 0, laid out like `blank`.
+    ///
+    /// `time` is the padded length; the longest item's where absent.
+    pub fn stack(items: &[Option<&Item>], blank: &Item, time: Option<usize>, device: &Device) -> Result<Self> {
+        let longest = items.iter().flatten().map(|item| item.time()).max().unwrap_or(1);
+        let (batch, time) = (items.len(), time.unwrap_or(longest).max(1));
+        let mut mask = vec![0.0_f32; batch * time];
+        for (row, item) in items.iter().enumerate() {
+            let real = item.map_or(0, |item| item.time().min(time));
+            mask[row * time..][..real].fill(1.0);
+        }
+        let values = match blank {
+            Item::Ids(_) => {
+                let mut all = vec![0_i64; batch * time];
+                for (row, item) in items.iter().enumerate() {
+                    let Some(Item::Ids(ids)) = item else { continue };
+                    for (place, id) in all[row * time..][..time].iter_mut().zip(ids) {
+                        *place = i64::from(*id);
+                    }
+                }
+                Values::Ids(Tensor::from_data(TensorData::new(all, [batch, time]), device))
+            }
+            Item::Series { channels, .. } => {
+                let mut all = vec![0.0_f32; batch * time * channels];
+                for (row, item) in items.iter().enumerate() {
+                    let Some(Item::Series { values, .. }) = item else { continue };
+                    let length = values.len().min(time * channels);
+                    all[row * time * channels..][..length].copy_from_slice(&values[..length]);
+                }
+                Values::Series(Tensor::from_data(TensorData::new(all, [batch, time, *channels]), device))
+            }
+            Item::Image { height, width, .. } => {
+                let plane = height * width;
+                let mut all = vec![0.0_f32; batch * 3 * plane];
+                for (row, item) in items.iter().enumerate() {
+                    let Some(Item::Image { pixels, .. }) = item else { continue };
+                    let picture = &mut all[row * 3 * plane..][..3 * plane];
+                    for (at, pixel) in pixels.chunks_exact(3).enumerate() {
+                        for (channel, value) in pixel.iter().enumerate() {
+                            picture[channel * plane + at] = f32::from(*value) / 127.5 - 1.0;
+                        }
+                    }
+                }
+                Values::Image(Tensor::from_data(TensorData::new(all, [batch, 3, *height, *width]), device))
+            }
+        };
+        Ok(Self { values, mask: Tensor::from_data(TensorData::new(mask, [batch, time]), device), rows: None })
+    }
+
+    /// The same input with one value a row.
+    pub fn each_row(self) -> Self {
+        let Some(rows) = self.rows else { return self };
+        let values = match self.values {
+            Values::Ids(values) => Values::Ids(values.select(0, rows.clone())),
+            Values::Series(values) => Values::Series(values.select(0, rows.clone())),
+            Values::Image(values) => Values::Image(values.select(0, rows.clone())),
+        };
+        Self { values, mask: self.mask.select(0, rows), rows: None }
+    }
+
+    /// Feature vectors, `[batch, time, channels]`.
+    pub fn series(&self) -> Result<Tensor<3>> {
+        match &self.values {
+            Values::Series(values) => Ok(values.clone()),
+            other => Err(other.not("a series `[batch, time, channels]`")),
+        }
+    }
+
+    /// Token ids, `[batch, time]`.
+    pub fn ids(&self) -> Result<Tensor<2, Int>> {
+        match &self.values {
+            Values::Ids(values) => Ok(values.clone()),
+            other => Err(other.not("token ids `[batch, time]`")),
+        }
+    }
+
+    /// Pictures, `[batch, channels, height, width]`.
+    pub fn image(&self) -> Result<Tensor<4>> {
+        match &self.values {
+            Values::Image(values) => Ok(values.clone()),
+            other => Err(other.not("an image `[batch, channels, height, width]`")),
+        }
+    }
+}
+
+impl Values {
+    fn not(&self, expected: &'static str) -> Error {
+        let got = match self {
+            Self::Ids(values) => values.dims().to_vec(),
+            Self::Series(values) => values.dims().to_vec(),
+            Self::Image(values) => values.dims().to_vec(),
+        };
+        Error::Shape { at: "input".into(), expected, got }
+    }
+}
+
+/// What an encoder yields, a fusion mixes and a decoder reads.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// `[batch, tokens, dim]`.
+    pub values: Tensor<3>,
+    /// `[batch, tokens]`, 1 where the token is real.
+    pub mask: Tensor<2>,
+}
+
+impl Tokens {
+    /// One vector a row, `[batch, dim]`, real where `present`, `[batch, 1]`, is 1.
+    pub fn one(vector: Tensor<2>, present: Tensor<2>) -> Self {
+        Self { values: vector.unsqueeze_dim(1), mask: present }
+    }
+
+    /// Mean over real tokens, `[batch, dim]`; zero where a row has none.
+    pub fn pool(&self) -> Tensor<2> {
+        let [batch, tokens, dim] = self.values.dims();
+        let mask = self.mask.clone().unsqueeze_dim::<3>(2);
+        if tokens == 1 {
+            return (self.values.clone() * mask).reshape([batch, dim]);
+        }
+        let count = mask.clone().sum_dim(1).clamp_min(1.0);
+        ((self.values.clone() * mask).sum_dim(1) / count).squeeze_dim(1)
+    }
+
+    /// `[batch, 1]`: 1 where the row has any real token.
+    pub fn present(&self) -> Tensor<2> {
+        self.mask.clone().max_dim(1)
+    }
+
+    /// The rows at `rows`, `[batch]`.
+    pub fn select(&self, rows: Tensor<1, Int>) -> Self {
+        Self { values: self.values.clone().select(0, rows.clone()), mask: self.mask.clone().select(0, rows) }
+    }
+
+    /// The same tokens, none of them real.
+    pub fn absent(&self) -> Self {
+        Self { values: self.values.clone().mul_scalar(0.0), mask: self.mask.zeros_like() }
+    }
+}
+
+/// What a decoder makes. A single vector or class is one time step.
+#[derive(Clone, Debug)]
+pub enum Prediction {
+    /// `[batch, time, classes]`, before softmax.
+    Logits(Tensor<3>),
+    /// `[batch, time, channels]`.
+    Values(Tensor<3>),
+}
+
+impl Prediction {
+    /// `[batch, time, classes]`, before softmax.
+    pub fn logits(&self) -> Result<Tensor<3>> {
+        match self {
+            Self::Logits(values) => Ok(values.clone()),
+            Self::Values(values) => {
+                Err(Error::Shape { at: "prediction".into(), expected: "logits", got: values.dims().to_vec() })
+            }
+        }
+    }
+
+    /// `[batch, time, channels]`.
+    pub fn values(&self) -> Result<Tensor<3>> {
+        match self {
+            Self::Values(values) => Ok(values.clone()),
+            Self::Logits(values) => {
+                Err(Error::Shape { at: "prediction".into(), expected: "values", got: values.dims().to_vec() })
+            }
+        }
+    }
+}
+
+/// What a model reads at once.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// By modality.
+    pub inputs: Named<Input>,
+    /// By task; a target is read like any other modality, one value a row.
+    pub targets: Named<Input>,
+    /// One number a row: rows with the same number are copies of one thing, and count as each other's match.
+    pub groups: Vec<u64>,
+}
+
+/// Everything that a forward pass made.
+#[derive(Clone, Debug, Default)]
+pub struct Outputs {
+    /// By modality.
+    pub encoded: Named<Tokens>,
+    /// By alignment task, then by modality: unit vectors in the shared space.
+    pub embedded: Named<Named<Tokens>>,
+    /// By task with a decoder.
+    pub decoded: Named<Prediction>,
+}
+
+/// Widths and device that a part is built with.
+#[derive(Clone, Debug)]
+pub struct Build<'a> {
+    /// Width of each thing the part reads: `input`, `height`, `width`, `time` for an encoder, one entry a modality for
+    /// a fusion or an alignment loss, `fused` and `target` for a decoder.
+    pub dims: Named<usize>,
+    /// Where the parameters live.
+    pub device: &'a Device,
+}
+
+impl Build<'_> {
+    /// Width of one thing that the part reads.
+    pub fn dim(&self, name: &str) -> Result<usize> {
+        let known = || self.dims.keys().cloned().collect::<Vec<_>>().join(", ");
+        self.dims.get(name).copied().ok_or_else(|| Error::config("", format!("reads `{name}`; here are: {}", known())))
+    }
+}
+
+/// An option that must be at least `least`.
+pub fn at_least(option: &str, value: usize, least: usize) -> Result<()> {
+    if value < least {
+        return Err(Error::config(option, format!("{value}, expected at least {least}")));
+    }
+    Ok(())
+}
+
+/// An option that must lie in `low..=high`.
+pub fn within(option: &str, value: f64, low: f64, high: f64) -> Result<()> {
+    if !(low..=high).contains(&value) {
+        return Err(Error::config(option, format!("{value}, expected {low} to {high}")));
+    }
+    Ok(())
+}
