@@ -94,6 +94,7 @@ enum ConfigCommand {
 }
 
 fn main() -> ExitCode {
+    amodal::kernels::memory::keep();
     let cli = Cli::parse();
     let output = cli.output;
     let result = match cli.command {

@@ -9,6 +9,7 @@ mod error;
 pub mod eval;
 pub mod files;
 pub mod fuse;
+pub mod kernels;
 pub mod layers;
 pub mod loss;
 pub mod media;

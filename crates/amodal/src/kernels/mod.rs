@@ -1,0 +1,2 @@
+//! What needs `unsafe`: nothing else in this crate does.
+pub mod memory;
