@@ -11,7 +11,8 @@ const DATA: &[u8] = include_bytes!("../embedded/demo.tar.gz");
 const CONFIG: &str = include_str!("../embedded/demo.toml");
 const NOTES: &[&str] = &[
     "The speech is synthetic: espeak-ng speaks the labels, in voices that differ between training and test.",
-    "Test pictures are drawn in a style (Fluent) that training never saw; in `unseen`, neither were the concepts.",
+    "test: a drawing style (Fluent) and a voice that training never saw. unseen: the concepts are new as well.",
+    "validation: only the voice is new; its pictures were trained on, so that what it says of pictures is no proof.",
 ];
 
 #[derive(Args)]
@@ -48,7 +49,7 @@ impl Demo {
         }
         let (run, data) = (run.display(), out.join("data").display().to_string());
         output.say(format_args!(
-            "next:\n  open {run}/report.html\n  amodal predict {run} --input picture={data}/pictures/fluent/1F431.webp\n  \
+            "next:\n  open {run}/report.html\n  amodal predict {run} --input picture={data}/pictures/fluent/1f408.webp\n  \
              amodal index {run} {data}/table.csv -o {out}/index && amodal search {run} {out}/index --by label=\"red apple\"",
             out = out.display()
         ));

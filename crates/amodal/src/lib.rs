@@ -1,5 +1,7 @@
 //! Cross-modal learning: images, text, sound and table columns are *encoded* into one shared space, any subset of them
 //! is *fused*, and the result is *decoded*: classified, measured, searched.
+#![doc = "\n"]
+#![doc = include_str!("../../../README.md")]
 
 pub mod config;
 pub mod data;

@@ -38,9 +38,9 @@ pub fn report(trained: &Trained, measured: &[Measured], notes: Vec<String>) -> R
         ("Version", format!("amodal {}, {}", environment["version"], environment["engine"])),
         ("Machine", format!("{}, {} threads", environment["cpu"], environment["threads"])),
     ];
-    let title = run.config.data.path.parent().and_then(|folder| folder.file_name()).unwrap_or_default();
+    let tasks: Vec<&str> = run.model.tasks().map(|(name, _)| name).collect();
     let report = super::Report {
-        title: format!("Amodal: {}", run.folder.file_name().unwrap_or(title).to_string_lossy()),
+        title: format!("Amodal: {}", tasks.join(", ")),
         lede:
             "What the model reaches on rows that training never saw, each figure beside the floor that a thoughtless \
                answer reaches on the same rows."
