@@ -1,7 +1,13 @@
 //! The whole run as data.
 use crate::{
-    Error, Named, Result, decode::DecoderConfig, encode::EncoderConfig, fuse::FusionConfig, loss::LossConfig,
-    modalities::ModalityConfig, suggest,
+    Error, Named, Result,
+    decode::DecoderConfig,
+    encode::EncoderConfig,
+    fuse::FusionConfig,
+    loss::LossConfig,
+    modalities::ModalityConfig,
+    suggest,
+    types::{at_least, within},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -159,6 +165,21 @@ impl Default for TrainConfig {
             checkpoint_seconds: 30,
             seed: 0,
         }
+    }
+}
+
+impl TrainConfig {
+    /// Whether every option is in its range.
+    ///
+    /// # Errors
+    /// [`Error::Config`] at the first option that is out of its range.
+    pub fn check(&self) -> Result<()> {
+        at_least("batch_size", self.batch_size, 1)?;
+        within("learning_rate", self.learning_rate, 0.0, 1e3)?;
+        within("weight_decay", self.weight_decay, 0.0, 1e3)?;
+        within("warmup", self.warmup, 0.0, 1.0)?;
+        within("clip", self.clip, 0.0, f64::MAX)?;
+        within("modality_dropout", self.modality_dropout, 0.0, 1.0)
     }
 }
 

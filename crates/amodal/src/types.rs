@@ -300,6 +300,11 @@ pub fn at_least(option: &str, value: usize, least: usize) -> Result<()> {
     Ok(())
 }
 
+/// Widths that must each be at least 1.
+pub fn widths(option: &str, values: &[usize]) -> Result<()> {
+    values.iter().enumerate().try_for_each(|(at, width)| at_least(&format!("{option}[{at}]"), *width, 1))
+}
+
 /// An option that must lie in `low..=high`.
 pub fn within(option: &str, value: f64, low: f64, high: f64) -> Result<()> {
     if !(low..=high).contains(&value) {

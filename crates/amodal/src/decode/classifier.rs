@@ -3,7 +3,7 @@ use super::Decode;
 use crate::{
     Input, Prediction, Result, Tokens,
     layers::Mlp,
-    types::{Build, within},
+    types::{Build, widths, within},
 };
 use burn::module::Module;
 use schemars::JsonSchema;
@@ -22,6 +22,7 @@ pub struct ClassifierConfig {
 impl ClassifierConfig {
     /// Makes the decoder.
     pub fn build(&self, build: &Build) -> Result<Classifier> {
+        widths("hidden", &self.hidden)?;
         within("dropout", self.dropout, 0.0, 0.95)?;
         let (input, output) = (build.dim("fused")?, build.dim("target")?);
         Ok(Classifier { perceptron: Mlp::new(input, &self.hidden, output, self.dropout, build.device) })

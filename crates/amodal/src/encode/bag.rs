@@ -3,7 +3,7 @@ use super::Encode;
 use crate::{
     Input, Result, Tokens,
     layers::Mlp,
-    types::{Build, at_least, within},
+    types::{Build, at_least, widths, within},
 };
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig};
@@ -33,6 +33,7 @@ impl BagConfig {
     /// Makes the encoder.
     pub fn build(&self, build: &Build) -> Result<Bag> {
         at_least("dim", self.dim, 1)?;
+        widths("hidden", &self.hidden)?;
         within("dropout", self.dropout, 0.0, 0.95)?;
         let perceptron = Mlp::new(self.dim, &self.hidden, self.dim, self.dropout, build.device);
         Ok(Bag {

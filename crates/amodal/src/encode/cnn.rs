@@ -142,7 +142,8 @@ impl Encode for Cnn {
         let picture = matches!(input.values, Values::Image(_));
         let mut x = match picture {
             true => input.image()?,
-            false => input.series()?.unsqueeze_dim(1), // [batch, 1, time, bands]
+            // [batch, 1, time, bands]; what stands in the padding must not be seen by the first convolution
+            false => (input.series()? * input.mask.clone().unsqueeze_dim(2)).unsqueeze_dim(1),
         };
         let mut mask = input.mask.clone();
         for stage in &self.stages {

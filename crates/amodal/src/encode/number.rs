@@ -3,7 +3,7 @@ use super::Encode;
 use crate::{
     Input, Result, Tokens,
     layers::Mlp,
-    types::{Build, at_least, within},
+    types::{Build, at_least, widths, within},
 };
 use burn::module::Module;
 use schemars::JsonSchema;
@@ -31,6 +31,7 @@ impl NumberConfig {
     /// Makes the encoder.
     pub fn build(&self, build: &Build) -> Result<Number> {
         at_least("dim", self.dim, 1)?;
+        widths("hidden", &self.hidden)?;
         within("dropout", self.dropout, 0.0, 0.95)?;
         let perceptron = Mlp::new(build.dim("input")?, &self.hidden, self.dim, self.dropout, build.device);
         Ok(Number { perceptron, dim: self.dim })

@@ -23,6 +23,9 @@ impl Align {
         if between.len() < 2 {
             return Err(Error::config("between", format!("{} modality, expected at least 2", between.len())));
         }
+        if let Some(twice) = between.iter().enumerate().find(|(at, name)| between[..*at].contains(name)) {
+            return Err(Error::config("between", format!("`{}` stands twice", twice.1)));
+        }
         let mut project = Vec::new();
         for name in &between {
             let Some(input) = build.dims.get(name) else {

@@ -36,6 +36,7 @@ impl SigmoidConfig {
     pub fn build(&self, build: &Build) -> Result<Sigmoid> {
         at_least("dim", self.dim, 1)?;
         within("temperature", self.temperature, 0.01, 10.0)?;
+        within("bias", self.bias, -100.0, 100.0)?;
         let value = |value: f64| Param::from_tensor(Tensor::from_floats([value as f32], build.device));
         Ok(Sigmoid {
             log_scale: value(-self.temperature.ln()),

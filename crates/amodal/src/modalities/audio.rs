@@ -39,6 +39,7 @@ impl Default for AudioConfig {
 impl AudioConfig {
     /// Makes the reader.
     pub fn build(&self, _: &Build) -> Result<Audio> {
+        within("max_seconds", f64::from(self.max_seconds), 0.01, 1e6)?;
         if let Some(seconds) = self.seconds {
             within("seconds", f64::from(seconds), 0.01, f64::from(self.max_seconds))?;
         }

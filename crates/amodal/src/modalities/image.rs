@@ -7,7 +7,7 @@ use crate::{
         image::{Fit as Fitting, Limits, Picture, decode, resize},
     },
     random::Random,
-    types::{Build, at_least},
+    types::{Build, at_least, within},
 };
 use burn::module::Module;
 use schemars::JsonSchema;
@@ -37,6 +37,7 @@ impl ImageConfig {
     /// Makes the reader.
     pub fn build(&self, _: &Build) -> Result<Image> {
         at_least("size", self.size, 1)?;
+        within("max_megapixels", self.max_megapixels, 1e-6, 1e6)?;
         self.augment.check().map_err(|error| error.within("augment"))?;
         Ok(Image { config: self.clone() })
     }

@@ -24,6 +24,9 @@ impl NumberConfig {
         if !(deviation > 0.0 && deviation.is_finite()) {
             return Err(Error::config("deviation", format!("{deviation}, expected more than 0")));
         }
+        if let Some(mean) = self.mean.filter(|mean| !mean.is_finite()) {
+            return Err(Error::config("mean", format!("{mean}, expected a finite number")));
+        }
         Ok(Number { mean: f64::from(self.mean.unwrap_or(0.0)), deviation: f64::from(deviation) })
     }
 }

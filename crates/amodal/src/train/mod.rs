@@ -117,6 +117,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::Config`] from [`Model::new`].
     pub fn new(config: Config) -> Result<Self> {
+        config.train.check().map_err(|error| error.within("train"))?;
         let device = device().autodiff();
         device.seed(random(config.train.seed, 0, 0, Purpose::Weights).next_u64());
         // parameters are drawn when first used: draw them all now, in one order
@@ -286,14 +287,37 @@ impl Trainer {
             parts.entry(part.to_string()).or_default().insert(name.to_string(), values);
         }
         let mut take = |part: &str| parts.remove(part).unwrap_or_default();
-        self.model = weights::write(self.model, &take("model"), path)?;
-        self.best = Some(take("best")).filter(|best| !best.is_empty());
-        let mut second = take("second");
+        let (model, best, first, mut second) = (take("model"), take("best"), take("first"), take("second"));
+        if let Some(part) = parts.keys().next() {
+            return Err(Error::run(path, format!("damaged: unknown `{part}`")));
+        }
+        if !best.is_empty() {
+            // a trial on a model of its own: what will only be needed at the end is checked now
+            self.model = weights::write(self.model, &best, path)?;
+            self.best = Some(best);
+        }
+        self.model = weights::write(self.model, &model, path)?;
         self.optimizer.steps = self.progress.step as u64;
-        for (name, (_, first)) in take("first") {
+        for (name, (shape, _)) in &model {
+            let count: usize = shape.iter().product();
+            // running statistics have no moments; before the first step nothing has
+            let fits = |moments: Option<&(Vec<usize>, Vec<f32>)>| moments.is_none_or(|(_, all)| all.len() == count);
+            let both = first.contains_key(name) == second.contains_key(name);
+            let there = first.contains_key(name) || self.progress.step == 0 || name.contains(".running_");
+            if !(fits(first.get(name)) && fits(second.get(name)) && both && there) {
+                return Err(Error::run(path, format!("damaged: the moments of `{name}`")));
+            }
+        }
+        for (name, (_, first)) in first {
+            if !model.contains_key(&name) {
+                return Err(Error::run(path, format!("damaged: moments of an unknown `{name}`")));
+            }
             let second =
                 second.remove(&name).ok_or_else(|| Error::run(path, format!("damaged: no second `{name}`")))?;
             self.optimizer.moments.insert(name, (first, second.1));
+        }
+        if let Some(name) = second.keys().next() {
+            return Err(Error::run(path, format!("damaged: no first `{name}`")));
         }
         Ok(self)
     }

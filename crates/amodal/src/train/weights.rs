@@ -50,6 +50,7 @@ pub fn write(model: Model, weights: &Weights, path: &Path) -> Result<Model> {
         return Err(Error::run(path, format!("has weights that the config does not make: {extra:?}")));
     }
     values.reverse();
+    let _ = model.valid(); // settles running statistics, which would otherwise replace the new ones later
     Ok(model.map(&mut Put { values }))
 }
 
