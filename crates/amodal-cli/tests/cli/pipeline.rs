@@ -1,0 +1,192 @@
+//! From a table to predictions and a search.
+use crate::{
+    data::{squares, trained},
+    place::{Place, json_lines},
+};
+use serde_json::Value;
+
+#[test]
+fn a_table_becomes_a_model_that_predicts() {
+    let place = squares();
+    place.amodal("init table.csv -o new.toml").done().says(&["wrote new.toml", "amodal train new.toml"]);
+    assert!(place.amodal("check new.toml").done().stdout.ends_with("ok\n"));
+    assert_eq!(place.amodal("check config.toml --json").done().json()["splits"].as_array().unwrap().len(), 3);
+
+    let ran = place.amodal("train config.toml --out run").done();
+    assert!(ran.stdout.starts_with("align (test)"), "only the result is on stdout: {ran}");
+    let ran = ran.says(&["epoch 1: train", "epoch 6: train", "report: run/report.html"]);
+    assert!(!ran.stderr.contains('\r'), "no bar where stderr is no terminal: {ran}");
+    for file in ["config.toml", "model.safetensors", "metrics.jsonl", "results.json", "environment.json", "report.html"]
+    {
+        assert!(place.path("run").join(file).exists(), "{file}");
+    }
+    assert_eq!(json_lines(&place.read("run/metrics.jsonl")).len(), 6);
+
+    // the data of training are not needed any more
+    std::fs::rename(place.path("table.csv"), place.path("new.csv")).unwrap();
+    let measured = place.amodal("evaluate run new.csv --json").done().json();
+    let accuracy = figure(&measured, "label", "accuracy");
+    assert_eq!((accuracy["split"].as_str(), accuracy["count"].as_u64()), (Some("test"), Some(30)));
+    assert!(accuracy["value"].as_f64().unwrap() > 0.9, "{accuracy}");
+    assert!(accuracy["floor"].as_f64().unwrap() < 0.4, "{accuracy}");
+    assert_eq!(accuracy["given"], serde_json::json!(["image", "size", "text"]));
+
+    let measured = place.amodal("evaluate run new.csv --json --without image --without text").done().json();
+    assert_eq!(figure(&measured, "label", "accuracy")["given"], serde_json::json!(["size"]));
+    let subsets = place.amodal("evaluate run new.csv --json --subsets").done().json();
+    let count = subsets.as_array().unwrap().iter().filter(|one| one["name"] == "accuracy").count();
+    assert_eq!(count, 7, "every subset of three modalities that is not empty");
+}
+
+fn figure<'a>(measured: &'a Value, task: &str, name: &str) -> &'a Value {
+    let all = measured.as_array().expect("a list");
+    all.iter().find(|one| one["task"] == task && one["name"] == name).unwrap_or_else(|| panic!("{measured:#}"))
+}
+
+#[test]
+fn predictions_in_every_form() {
+    let place = trained();
+    let lines = place.amodal("predict run table.csv").done().json_lines();
+    assert_eq!(lines.len(), 200);
+    assert_eq!(lines[0]["row"], "table.csv:2");
+    let class = lines[0]["tasks"]["label"]["class"].as_str().unwrap();
+    assert!(["red", "green", "blue", "yellow"].contains(&class));
+
+    let ran = place.amodal("predict run table.csv -o out.jsonl").done();
+    assert_eq!(ran.stdout, "");
+    assert_eq!(json_lines(&place.read("out.jsonl")), lines);
+
+    place.amodal("predict run table.csv -o out.csv").done();
+    let csv = place.read("out.csv");
+    assert_eq!(csv.lines().count(), 201);
+    assert_eq!(csv.lines().next(), Some("row,label,label_probability"));
+    assert!(csv.lines().nth(1).unwrap().starts_with(&format!("table.csv:2,{class},")), "{csv}");
+
+    let ran = place.arguments(&["predict", "run", "--input", "text=a red square", "--input", "image=img/000.png"]);
+    assert!(ran.done().stdout.starts_with("label"));
+    let one = place.amodal("predict run --input image=img/000.png --json").done().json_lines();
+    assert!(one[0]["tasks"]["label"]["probability"].as_f64().unwrap() > 0.0);
+
+    // a picture from stdin
+    let mut command = place.command(&["predict", "run", "--input", "image=-", "--json"]);
+    command.stdin(std::fs::File::open(place.path("img/000.png")).unwrap());
+    let ran = crate::place::Ran::new("predict run --input image=-", &command.output().unwrap()).done();
+    assert_eq!(ran.json_lines()[0]["tasks"], one[0]["tasks"]);
+
+    // a row of a table alone says what it says among others
+    place.write("one.csv", place.read("table.csv").lines().take(2).map(|line| format!("{line}\n")).collect::<String>());
+    let alone = place.amodal("predict run one.csv").done().json_lines();
+    let p = |line: &Value| line["tasks"]["label"]["probability"].as_f64().unwrap();
+    assert!((p(&alone[0]) - p(&lines[0])).abs() < 1e-5, "{alone:?} {:?}", lines[0]);
+}
+
+#[test]
+fn missing_values_are_no_errors() {
+    let place = trained();
+    place.write("some.csv", "image,text,size\nimg/000.png,,\n,a red square,\n,,3\nimg/001.png,a green square,3.5\n");
+    assert_eq!(place.amodal("predict run some.csv").done().json_lines().len(), 4);
+    place.write("words.csv", "text\na red square\na blue square\n");
+    assert_eq!(place.amodal("predict run words.csv").done().json_lines().len(), 2);
+}
+
+#[test]
+fn one_vector_a_row_and_modality() {
+    let place = trained();
+    let lines = place.amodal("embed run table.csv").done().json_lines();
+    assert_eq!(lines.len(), 400, "200 rows of two modalities in the shared space");
+    for line in &lines {
+        let vector: Vec<f64> = line["vector"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
+        assert_eq!(vector.len(), 16);
+        assert!((vector.iter().map(|value| value * value).sum::<f64>() - 1.0).abs() < 1e-4);
+    }
+    place.amodal("embed run table.csv -o out.jsonl").done();
+    assert_eq!(json_lines(&place.read("out.jsonl")), lines);
+}
+
+fn found(place: &Place, by: &str, more: &[&str]) -> Vec<String> {
+    let arguments = [["search", "run", "index", "--json", "--by", by].as_slice(), more].concat();
+    let hits = place.arguments(&arguments).done().json();
+    hits.as_array().unwrap().iter().map(|hit| hit["id"].as_str().unwrap().to_string()).collect()
+}
+
+#[test]
+fn an_index_is_made_searched_and_changed() {
+    let place = trained();
+    let ran = place.amodal("index run table.csv -o index --id id --split test").done();
+    assert_eq!(ran.stdout, "");
+    ran.says(&["60 vectors added, 0 removed; 60 in index"]);
+    let first = place.bytes("index");
+
+    // what was indexed finds itself first
+    let by = "image=img/175.png";
+    assert_eq!(found(&place, by, &["-k", "1", "--find", "image"]), ["r175"]);
+    assert_eq!(found(&place, by, &["-k", "7"]).len(), 7);
+    assert!(found(&place, "text=a red square", &["--find", "image"]).len() == 10);
+    let ran = place.amodal("search run index --by text=red -k 3").done();
+    assert_eq!(ran.stdout.lines().count(), 3, "{ran}");
+
+    // removed, it is not found
+    place.amodal("index run -o index --remove r175").done().says(&["0 vectors added, 2 removed; 58 in index"]);
+    assert!(!found(&place, by, &["-k", "100"]).contains(&"r175".to_string()));
+    place.amodal("index run -o index --remove r175").done().says(&["warning: the index has no row `r175`"]);
+
+    // added again, the index is as it was, byte for byte; rows of the same name are replaced
+    place.amodal("index run table.csv -o index --id id --split test").done().says(&["60 in index"]);
+    assert_eq!(place.bytes("index"), first);
+    place.amodal("index run table.csv -o index --id id --split validation -q").done();
+    assert_eq!(found(&place, by, &["-k", "1000"]).len(), 120);
+}
+
+#[test]
+fn quiet_says_nothing_and_json_is_json() {
+    let place = squares();
+    let ran = place.amodal("train config.toml --out run --set train.epochs=1 -q --json").done();
+    assert_eq!(ran.stderr, "");
+    assert!(!ran.json().as_array().unwrap().is_empty());
+    for command in
+        ["init table.csv -o new.toml -q", "index run table.csv -o index -q", "predict run table.csv -o o.csv -q"]
+    {
+        let ran = place.amodal(command).done();
+        assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""), "{ran}");
+    }
+    let json = [
+        "check table.csv",
+        "check config.toml",
+        "list",
+        "list encoders",
+        "doctor",
+        "config schema",
+        "evaluate run table.csv",
+        "search run index --by text=red",
+        "init table.csv -o newer.toml",
+    ];
+    for command in json {
+        place.amodal(&format!("{command} --json -q")).done().json();
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    use std::io::Read;
+    let place = trained();
+    let mut child = place
+        .command(&["embed", "run", "table.csv"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut some = [0; 10];
+    child.stdout.take().unwrap().read_exact(&mut some).unwrap(); // and closed
+    let output = child.wait_with_output().unwrap();
+    let ran = crate::place::Ran::new("embed run table.csv", &output);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes() {
+    let place = trained();
+    place.amodal("train config.toml --out again --set train.epochs=1 --set data.loader_threads=3 -q").done();
+    assert_eq!(place.bytes("again/model.safetensors"), place.bytes("run/model.safetensors"));
+    place.amodal("train config.toml --out other --set train.epochs=1 --set train.seed=1 -q").done();
+    assert_ne!(place.bytes("other/model.safetensors"), place.bytes("run/model.safetensors"));
+}

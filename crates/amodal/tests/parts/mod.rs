@@ -1,0 +1,270 @@
+//! What the tests over every registered part share: inputs of each layout, and parameters by name.
+#![allow(dead_code)] // each test file uses its share
+use amodal::{
+    Input, Named, Tokens,
+    encode::{
+        Encoder, EncoderConfig,
+        bag::BagConfig,
+        cnn::{CnnConfig, Pool},
+        number::NumberConfig,
+        transformer::TransformerConfig,
+    },
+    layers::Normalize,
+    random::{Purpose, RngExt, random},
+    types::{Build, Values},
+};
+use burn::{
+    module::{Module, ModuleMapper, ModuleVisitor, Param},
+    optim::GradientsParams,
+    tensor::{Device, Gradients, Int, Tensor, TensorData},
+};
+
+/// Ids, or words of the vocabulary.
+pub(crate) const IDS: usize = 7;
+/// Numbers a step of a series.
+pub(crate) const CHANNELS: usize = 5;
+/// Steps of an input with time.
+pub(crate) const TIME: usize = 6;
+/// Rows of a batch, and how long each is; one is missing.
+pub(crate) const LENGTHS: [usize; 5] = [6, 3, 1, 0, 4];
+
+/// Numbers from -1 to 1, the same for the same seed.
+pub(crate) fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let mut random = random(seed, 0, 0, Purpose::Synthetic);
+    (0..count).map(|_| random.random::<f32>() * 2.0 - 1.0).collect()
+}
+
+/// A tensor of [`numbers`].
+pub(crate) fn tensor<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(numbers(shape.iter().product(), seed), shape), device)
+}
+
+/// A tensor of given numbers.
+pub(crate) fn given<const D: usize>(values: &[f32], shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
+}
+
+/// A tensor of ids.
+pub(crate) fn ids(values: &[i64], shape: [usize; 2], device: &Device) -> Tensor<2, Int> {
+    Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
+}
+
+/// The values of a tensor.
+pub(crate) fn list<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
+    tensor.clone().into_data().iter::<f32>().collect()
+}
+
+/// Fails where two lists differ by more than `tolerance`, or are not finite.
+#[track_caller]
+pub(crate) fn assert_near(what: &str, left: &[f32], right: &[f32], tolerance: f32) {
+    assert_eq!(left.len(), right.len(), "{what}: lengths");
+    for (at, (a, b)) in left.iter().zip(right).enumerate() {
+        assert!((a - b).abs() <= tolerance * (1.0_f32).max(b.abs()), "{what}: {a} and {b} at {at}");
+    }
+}
+
+/// Fails where a value is not finite.
+#[track_caller]
+pub(crate) fn assert_finite(what: &str, values: &[f32]) {
+    assert!(values.iter().all(|value| value.is_finite()), "{what}: not finite: {values:?}");
+}
+
+/// `[rows, time]`: 1 up to each row's length.
+pub(crate) fn mask(lengths: &[usize], time: usize, device: &Device) -> Tensor<2> {
+    let mask: Vec<f32> =
+        lengths.iter().flat_map(|length| (0..time).map(move |at| f32::from(u8::from(at < *length)))).collect();
+    given(&mask, [lengths.len(), time], device)
+}
+
+/// How an encoder's input is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// Words.
+    Words,
+    /// A class.
+    Class,
+    /// Feature vectors of any length.
+    Series,
+    /// Feature vectors of one length.
+    FixedSeries,
+    /// Pictures.
+    Image,
+}
+
+impl Layout {
+    pub(crate) const ALL: [Self; 5] = [Self::Words, Self::Class, Self::Series, Self::FixedSeries, Self::Image];
+
+    /// What a modality of this layout tells an encoder.
+    pub(crate) fn dims(self) -> Named<usize> {
+        let dims: &[(&str, usize)] = match self {
+            Self::Words => &[("input", IDS), ("words", IDS)],
+            Self::Class => &[("input", IDS)],
+            Self::Series => &[("input", CHANNELS)],
+            Self::FixedSeries => &[("input", CHANNELS), ("time", TIME)],
+            Self::Image => &[("input", 3), ("height", 5), ("width", 3)],
+        };
+        dims.iter().map(|(name, dim)| (name.to_string(), *dim)).collect()
+    }
+
+    /// Rows of [`LENGTHS`], `time` long; what is real depends on the row alone, what is padding on `padding` too.
+    pub(crate) fn input(self, time: usize, padding: u64, device: &Device) -> Input {
+        let rows = LENGTHS.len();
+        let time = if matches!(self, Self::Image | Self::Class) { 1 } else { time };
+        let size = match self {
+            Self::Words | Self::Class => 1,
+            Self::Series | Self::FixedSeries => CHANNELS,
+            Self::Image => 3 * 5 * 3,
+        };
+        let lengths: Vec<usize> = LENGTHS.iter().map(|length| (*length).min(time)).collect();
+        let mut all = Vec::new();
+        for (row, length) in lengths.iter().enumerate() {
+            all.extend(numbers(TIME * size, 10 + row as u64).into_iter().take(length * size));
+            all.extend(numbers((time - length) * size, 1000 + 10 * padding + row as u64));
+        }
+        let class = |value: &f32| ((value + 1.0) / 2.0 * IDS as f32).min(IDS as f32 - 1.0) as i64;
+        let values = match self {
+            Self::Words | Self::Class => {
+                Values::Ids(ids(&all.iter().map(class).collect::<Vec<_>>(), [rows, time], device))
+            }
+            Self::Series | Self::FixedSeries => Values::Series(given(&all, [rows, time, CHANNELS], device)),
+            Self::Image => Values::Image(given(&all, [rows, 3, 5, 3], device)),
+        };
+        Input { values, mask: mask(&lengths, time, device), rows: None }
+    }
+
+    /// The part, where it can be built for this layout and reads it.
+    pub(crate) fn encoder(self, config: &EncoderConfig, device: &Device) -> Option<Encoder> {
+        let encoder = config.build(&Build { dims: self.dims(), device }).ok()?.materialize();
+        encoder.get().encode(&self.input(TIME, 0, device)).ok()?;
+        Some(encoder)
+    }
+}
+
+/// One row of an input.
+pub(crate) fn row(input: &Input, row: usize) -> Input {
+    let values = match &input.values {
+        Values::Ids(values) => Values::Ids(values.clone().narrow(0, row, 1)),
+        Values::Series(values) => Values::Series(values.clone().narrow(0, row, 1)),
+        Values::Image(values) => Values::Image(values.clone().narrow(0, row, 1)),
+    };
+    Input { values, mask: input.mask.clone().narrow(0, row, 1), rows: None }
+}
+
+/// The values where tokens are real, 0 elsewhere.
+pub(crate) fn real(tokens: &Tokens) -> Vec<f32> {
+    list(&(tokens.values.clone() * tokens.mask.clone().unsqueeze_dim(2)))
+}
+
+/// Every registered encoder, and the options that change how one works.
+pub(crate) fn encoders() -> Vec<EncoderConfig> {
+    let mut all = EncoderConfig::all();
+    all.push(EncoderConfig::Bag(BagConfig { hidden: vec![8], ..Default::default() }));
+    for pool in [Pool::Mean, Pool::Flatten, Pool::Grid] {
+        for (norm, depth) in [(Normalize::Batch, 1), (Normalize::None, 2)] {
+            let channels = vec![4, 6];
+            all.push(EncoderConfig::Cnn(CnnConfig { dim: 6, channels, depth, norm, pool, dropout: 0.0 }));
+        }
+    }
+    all
+}
+
+/// The same parts at small sizes, without dropout and batch statistics; a part without an arm is taken as it is.
+pub(crate) fn small(config: EncoderConfig) -> EncoderConfig {
+    match config {
+        EncoderConfig::Bag(options) => {
+            let hidden = if options.hidden.is_empty() { Vec::new() } else { vec![5] };
+            EncoderConfig::Bag(BagConfig { dim: 4, hidden, dropout: 0.0 })
+        }
+        EncoderConfig::Cnn(options) => EncoderConfig::Cnn(CnnConfig {
+            dim: 4,
+            channels: vec![3, 4],
+            norm: Normalize::None,
+            dropout: 0.0,
+            ..options
+        }),
+        EncoderConfig::Number(_) => EncoderConfig::Number(NumberConfig { dim: 4, hidden: vec![5], dropout: 0.0 }),
+        EncoderConfig::Transformer(_) => {
+            EncoderConfig::Transformer(TransformerConfig { dim: 4, num_layers: 2, num_heads: 2, dropout: 0.0 })
+        }
+        other => other,
+    }
+}
+
+/// Three modalities of different widths and token counts. Rows: all three; all, padded; without `a`; without `b`;
+/// `c` alone; none. Padding and missing tokens depend on `padding` too, at `scale`.
+pub(crate) fn encoded(padding: u64, scale: f32, device: &Device) -> Named<Tokens> {
+    let modality = |name: &str, tokens: usize, dim: usize, lengths: [usize; 6], seed: u64| {
+        let mut all = Vec::new();
+        for (row, length) in lengths.iter().enumerate() {
+            all.extend(numbers(length * dim, seed + row as u64));
+            let filled = numbers((tokens - length) * dim, 5000 + seed + row as u64 + 100 * padding);
+            all.extend(filled.iter().map(|value| value * scale));
+        }
+        let values = given(&all, [6, tokens, dim], device);
+        (name.to_string(), Tokens { values, mask: mask(&lengths, tokens, device) })
+    };
+    [
+        modality("a", 3, 4, [3, 2, 0, 3, 0, 0], 20),
+        modality("b", 1, 6, [1, 1, 1, 0, 0, 0], 40),
+        modality("c", 2, 5, [2, 1, 2, 2, 1, 0], 60),
+    ]
+    .into()
+}
+
+/// Widths of [`encoded`], and of a prediction from it.
+pub(crate) fn dims() -> Named<usize> {
+    [("a", 4), ("b", 6), ("c", 5)].map(|(name, dim)| (name.to_string(), dim)).into()
+}
+
+/// Every parameter's place in a part, and its size.
+pub(crate) fn parameters<M: Module>(part: &M) -> Vec<(String, usize)> {
+    struct Walk(Vec<String>, Vec<(String, usize)>);
+    impl ModuleVisitor for Walk {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.0.push(name.to_string());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.0.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.1.push((self.0.join("."), param.val().dims().iter().product()));
+        }
+    }
+    let mut walk = Walk(Vec::new(), Vec::new());
+    part.visit(&mut walk);
+    walk.1
+}
+
+/// Every parameter's gradient, in the order of [`parameters`]; none for a parameter that has none.
+pub(crate) fn gradients<M: Module>(part: &M, gradients: Gradients) -> Vec<Option<Vec<f32>>> {
+    struct Read(GradientsParams, Vec<Option<Vec<f32>>>);
+    impl ModuleVisitor for Read {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let gradient = self.0.remove::<D>(param.id);
+            self.1.push(gradient.map(|gradient| gradient.into_data().iter::<f32>().collect()));
+        }
+    }
+    let mut read = Read(GradientsParams::from_grads(gradients, part), Vec::new());
+    part.visit(&mut read);
+    read.1
+}
+
+/// The part with one entry of one parameter moved.
+pub(crate) fn moved<M: Module>(part: &M, parameter: usize, entry: usize, by: f32) -> M {
+    struct Move(usize, usize, usize, f32);
+    impl ModuleMapper for Move {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            self.0 += 1;
+            if self.0 - 1 != self.1 {
+                return param;
+            }
+            let (id, tensor, mapper) = param.consume();
+            let (device, shape) = (tensor.device(), tensor.dims());
+            let mut values: Vec<f32> = tensor.inner().into_data().iter::<f32>().collect();
+            values[self.2] += self.3;
+            let tensor = Tensor::from_data(TensorData::new(values, shape), &device).require_grad();
+            Param::from_mapped_value(id, tensor, mapper)
+        }
+    }
+    part.clone().map(&mut Move(0, parameter, entry, by))
+}
