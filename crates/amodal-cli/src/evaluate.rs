@@ -30,7 +30,7 @@ impl Evaluate {
         let (examples, split, rows) = run.read(&self.data, self.split.as_deref())?;
         let (rows, skipped) = examples.load(&rows, &run.config)?;
         if !skipped.is_empty() {
-            output.say(format_args!("warning: {} rows could not be read and were left out", skipped.len()));
+            output.say(format_args!("warning: {} left out: they could not be read", show::count(skipped.len(), "row")));
         }
         let options = Options { without: self.without.clone(), subsets: self.subsets };
         let measured = eval::evaluate(&run.model, &run.config, &examples, (&split, &rows), &options)?;

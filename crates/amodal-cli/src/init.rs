@@ -12,7 +12,7 @@ use std::{fmt::Write, path::PathBuf};
 pub(crate) struct Init {
     /// The table, or a folder of classes
     data: PathBuf,
-    /// Where the config goes [default: config.toml]
+    /// Where the config goes
     #[arg(short, default_value = "config.toml")]
     output: PathBuf,
     /// Column to predict [default: the last category or number; none: the modalities are aligned only]

@@ -118,8 +118,11 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
             let known = error.downcast_ref::<amodal::Error>();
+            match known {
+                Some(known) => eprintln!("error: {known}"), // says its source itself
+                None => eprintln!("error: {error:#}"),
+            }
             if let Some(help) = known.and_then(amodal::Error::help) {
                 eprintln!("help: {help}");
             }

@@ -1,7 +1,7 @@
 //! `amodal predict` and `amodal embed`.
 use crate::{Output, show};
 use amodal::{
-    Named, Raw,
+    Error, Named, Raw,
     data::{Examples, Table},
     run::{self, Answer, Run},
 };
@@ -28,6 +28,13 @@ pub(crate) struct Predict {
 
 impl Predict {
     pub(crate) fn run(&self, output: Output) -> anyhow::Result<()> {
+        if let Some(path) = &self.output
+            && !path.extension().is_some_and(|ending| ["jsonl", "ndjson", "csv"].iter().any(|known| ending == *known))
+        {
+            return Err(Error::config("-o", format!("{}: expected a file named .jsonl or .csv", path.display()))
+                .with_help("leave out -o for JSON lines on stdout")
+                .into());
+        }
         let run = Run::open(&self.run)?;
         let table = match &self.data {
             Some(data) => Table::read(data)?,

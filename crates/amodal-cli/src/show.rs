@@ -28,6 +28,12 @@ pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
+/// `1 row`, `2 rows`.
+pub(crate) fn count(number: usize, what: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{ending}")
+}
+
 /// One figure: `97.3 %` or `2.41`.
 pub(crate) fn number(value: f64, is_share: bool) -> String {
     match is_share {

@@ -1,7 +1,7 @@
 //! `amodal train`.
 use crate::{Output, progress::Bar, show};
 use amodal::{
-    Config, Named,
+    Config, Error, Named,
     eval::{Measured, Options, evaluate},
     report::build,
     run::{self, Trained},
@@ -28,7 +28,15 @@ pub(crate) struct Train {
 impl Train {
     pub(crate) fn run(&self, output: Output) -> anyhow::Result<()> {
         let (config, out) = match (&self.resume, &self.config) {
-            (Some(folder), _) => (Config::load(&folder.join("config.toml"), &[])?, folder.clone()),
+            (Some(folder), _) => {
+                let config = folder.join("config.toml");
+                if !config.exists() {
+                    return Err(Error::run(folder, "is not a run: it has no config.toml")
+                        .with_help("start one with `amodal train CONFIG --out RUN`")
+                        .into());
+                }
+                (Config::load(&config, &[])?, folder.clone())
+            }
             (None, Some(path)) => {
                 let out = self.out.clone().unwrap_or_else(|| PathBuf::from(path.file_stem().unwrap_or_default()));
                 (Config::load(path, &self.set)?, out)
@@ -62,7 +70,7 @@ pub(crate) fn train(
         output.say(format_args!("warning: left out: {error}"));
     }
     if !skipped.is_empty() {
-        output.say(format_args!("warning: {} rows could not be read and were left out", skipped.len()));
+        output.say(format_args!("warning: {} left out: they could not be read", show::count(skipped.len(), "row")));
     }
     let mut measured = Vec::new();
     for (split, rows) in held_out(splits) {

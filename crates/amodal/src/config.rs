@@ -174,6 +174,8 @@ impl TrainConfig {
     /// # Errors
     /// [`Error::Config`] at the first option that is out of its range.
     pub fn check(&self) -> Result<()> {
+        at_least("epochs", self.epochs, 1)?;
+        at_least("evaluate_every", self.evaluate_every, 1)?;
         at_least("batch_size", self.batch_size, 1)?;
         within("learning_rate", self.learning_rate, 0.0, 1e3)?;
         within("weight_decay", self.weight_decay, 0.0, 1e3)?;
@@ -190,7 +192,12 @@ impl Config {
     /// # Errors
     /// [`Error::Config`] with the file, the line and the option.
     pub fn load(path: &Path, set: &[String]) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+        let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Error::run(path, "no such file").with_help("write a config for a table with `amodal init TABLE`")
+            }
+            _ => Error::io(path)(error),
+        })?;
         let mut config = Self::parse(&text, set).map_err(|error| error.in_file(path))?;
         if config.data.path.is_relative() {
             let folder = path.parent().unwrap_or(Path::new(""));
@@ -212,12 +219,29 @@ impl Config {
         for change in set {
             apply(&mut table, change)?;
         }
-        serde_path_to_error::deserialize(table).map_err(|error| {
+        let config: Self = serde_path_to_error::deserialize(table).map_err(|error| {
             let at = error.path().to_string();
-            let problem = error.inner().message().to_string();
+            let problem = in_words(error.inner().message());
             let help = did_you_mean(&problem);
             Error::config(if at == "." { String::new() } else { at }, problem).with_help(help)
-        })
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks the numbers of `[train]` and of the tasks, and that `data.columns` names what is read.
+    fn check(&self) -> Result<()> {
+        self.train.check().map_err(|error| error.within("train"))?;
+        for (name, task) in &self.tasks {
+            within(&format!("tasks.{name}.weight"), task.weight, 0.0, 1e6)?;
+        }
+        let known: Vec<&str> = self.modalities.keys().chain(self.tasks.keys()).map(String::as_str).collect();
+        if let Some(wrong) = self.data.columns.keys().find(|name| !known.contains(&name.as_str())) {
+            let problem = format!("no modality or task `{wrong}`; here are: {}", known.join(", "));
+            let near = suggest(wrong, known).map(|near| format!("did you mean `{near}`?"));
+            return Err(Error::config("data.columns", problem).with_help(near.unwrap_or_default()));
+        }
+        Ok(())
     }
 
     /// The config as TOML.
@@ -262,6 +286,18 @@ fn apply(table: &mut toml::Table, change: &str) -> Result<()> {
     }
     place.insert(last.to_string(), value);
     Ok(())
+}
+
+/// A message of serde without Rust's names for numbers.
+fn in_words(problem: &str) -> String {
+    let words = [
+        ("expected usize", "expected a whole number of at least 0"),
+        ("expected u64", "expected a whole number of at least 0"),
+        ("expected f64", "expected a number"),
+        ("expected f32", "expected a number"),
+        ("expected a sequence", "expected a list"),
+    ];
+    words.iter().fold(problem.to_string(), |text, (from, to)| text.replace(from, to))
 }
 
 /// `did you mean` for serde's "unknown field `x`, expected one of `a`, `b`".

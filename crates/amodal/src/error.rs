@@ -101,6 +101,7 @@ impl Error {
             Self::Data { at, .. } if at.is_empty() => *at = prefix.to_string(),
             Self::Config { at, .. } => *at = format!("{prefix}.{at}"),
             Self::Data { at, .. } => *at = format!("{prefix}: {at}"),
+            Self::Shape { at, .. } => *at = prefix.to_string(),
             _ => {}
         }
         self

@@ -1,6 +1,6 @@
 //! Metrics over rows held out, also with modalities withheld.
 use crate::{
-    Error, Item, Model, Named, Outputs, Result,
+    Batch, Error, Input, Item, Model, Named, Outputs, Result,
     config::Config,
     data::Examples,
     metrics::{self, Figure, Kind, Metric, View},
@@ -62,7 +62,36 @@ pub fn check(config: &Config, model: &Model) -> Result<()> {
         let names = config.tasks.get(name).map(|task| task.metrics.as_slice()).unwrap_or_default();
         metrics::choose(names, kind(task.target())).map_err(|error| error.within(&format!("tasks.{name}")))?;
     }
-    Ok(())
+    fits(model)
+}
+
+/// Runs two blank rows through the model: an encoder that cannot read its modality, or a loss that cannot score its
+/// decoder, is found before the data are decoded. `model` must be on a device that records no gradients, so that nothing
+/// is learned of the blanks.
+fn fits(model: &Model) -> Result<()> {
+    let blank = |modality: &crate::modalities::Modality| {
+        let blank = modality.get().blank();
+        Input::stack(&[Some(&blank), Some(&blank)], &blank, modality.get().time(), &device())
+    };
+    let inputs = model.modalities().map(|(name, modality)| Ok((name.to_string(), blank(modality)?)));
+    let inputs = inputs.collect::<Result<Named<_>>>()?;
+    let targets = model.tasks().filter_map(|(name, task)| Some((name.to_string(), blank(task.target()?))));
+    let targets = targets.map(|(name, target)| Ok((name, target?))).collect::<Result<Named<_>>>()?;
+    let batch = Batch { inputs, targets, groups: vec![0, 1] };
+    let losses = model.forward(&batch).and_then(|outputs| model.losses(&outputs, &batch));
+    match losses {
+        Ok(_) => Ok(()),
+        Err(Error::Shape { at, expected, got }) => {
+            let problem = format!("expected {expected}, got shape {got:?}");
+            let help = if at.starts_with("encode") {
+                "this encoder does not read this modality: `amodal list encoders` shows what each reads"
+            } else {
+                "a classifier goes with cross_entropy and a category, a regressor with mse and a number"
+            };
+            Err(Error::config(at, problem).with_help(help))
+        }
+        Err(other) => Err(other),
+    }
 }
 
 /// Measures every task on some rows; the modalities are encoded once, whatever subset of them is then given.
@@ -78,7 +107,9 @@ pub fn evaluate(
 ) -> Result<Vec<Measured>> {
     let names: Vec<&str> = model.modalities().map(|(name, _)| name).collect();
     if let Some(wrong) = options.without.iter().find(|name| !names.contains(&name.as_str())) {
-        return Err(Error::config("--without", format!("no modality `{wrong}`; here are: {}", names.join(", "))));
+        let error = Error::config("--without", format!("no modality `{wrong}`; here are: {}", names.join(", ")));
+        let near = crate::suggest(wrong, names).map(|near| format!("did you mean `{near}`?"));
+        return Err(error.with_help(near.unwrap_or_default()));
     }
     struct Counter<'a> {
         task: &'a str,

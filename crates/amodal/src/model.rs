@@ -114,7 +114,7 @@ impl Model {
         let mut encoded = Named::new();
         for (name, encoder) in self.names.modalities.iter().zip(&self.encode) {
             let input = inputs.get(name).ok_or_else(|| Error::config(name, "is not in the batch"))?;
-            let mut tokens = encoder.get().encode(input)?;
+            let mut tokens = encoder.get().encode(input).map_err(|error| shape_at(error, &format!("encode.{name}")))?;
             if let Some(rows) = &input.rows {
                 tokens = tokens.select(rows.clone());
             }
@@ -161,8 +161,10 @@ impl Model {
 
     /// The loss of every task, `[1]`, by name.
     pub fn losses(&self, outputs: &Outputs, batch: &Batch) -> Result<Named<Tensor<1>>> {
-        let losses =
-            self.tasks().map(|(name, task)| Ok((name.to_string(), task.loss.get().loss(name, outputs, batch)?)));
+        let losses = self.tasks().map(|(name, task)| match task.loss.get().loss(name, outputs, batch) {
+            Ok(loss) => Ok((name.to_string(), loss)),
+            Err(error) => Err(shape_at(error, &format!("tasks.{name}.loss"))),
+        });
         losses.collect()
     }
 
@@ -180,6 +182,11 @@ impl Model {
         }
         steps.join(".")
     }
+}
+
+/// Names the part whose input has another shape than it reads.
+fn shape_at(error: Error, at: &str) -> Error {
+    if matches!(error, Error::Shape { .. }) { error.within(at) } else { error }
 }
 
 impl Task {

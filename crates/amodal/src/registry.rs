@@ -60,7 +60,7 @@ macro_rules! registry {
     }) => {
         $(#[$doc])*
         #[derive(burn::module::Module, Debug)]
-        #[allow(missing_docs)]
+        #[allow(missing_docs, clippy::large_enum_variant)] // a model has a handful of parts
         pub enum $Part { $($Variant($module)),* }
 
         $(#[$doc])*

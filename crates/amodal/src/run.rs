@@ -149,7 +149,7 @@ pub fn train(config: Config, folder: &Path, resume: bool, watch: &mut dyn Watch)
     let prepared = Prepared::new(config)?;
     let config = prepared.config;
     let trainer = Trainer::new(config.clone())?;
-    eval::check(&config, &trainer.model)?;
+    eval::check(&config, &trainer.model.valid())?;
     let examples = Examples::new(prepared.table, &config, &trainer.model, true)?;
     let (splits, skipped) = readable(&examples, &prepared.splits, &config)?;
     let empty = Vec::new();
@@ -290,6 +290,10 @@ impl Run {
     /// # Errors
     /// [`Error::Data`] for a split that it has not.
     pub fn rows(&self, table: Table, split: Option<&str>) -> Result<(Examples, String, Vec<usize>)> {
+        if split == Some("all") {
+            let rows = (0..table.len()).collect();
+            return Ok((Examples::new(table, &self.config, &self.model, false)?, "all".to_string(), rows));
+        }
         let own = self.config.data.path.canonicalize().ok();
         let is_own = own.is_some() && table.path().canonicalize().ok() == own;
         let column = self.config.data.split_column.as_deref().unwrap_or("split");
@@ -304,10 +308,9 @@ impl Run {
             let mut all = splits(&table, &options)?;
             let known = all.keys().cloned().collect::<Vec<_>>().join(", ");
             let name = split.unwrap_or(if all.contains_key("test") { "test" } else { "validation" });
-            match (name, all.remove(name)) {
-                ("all", None) => ("all".to_string(), (0..table.len()).collect()),
-                (name, Some(rows)) => (name.to_string(), rows),
-                (name, None) => {
+            match all.remove(name) {
+                Some(rows) => (name.to_string(), rows),
+                None => {
                     let at = table.path().display().to_string();
                     return Err(Error::data(at, format!("has no split `{name}`"))
                         .with_help(format!("it has: {known}, and `all`")));

@@ -24,6 +24,7 @@ impl RegressorConfig {
     pub fn build(&self, build: &Build) -> Result<Regressor> {
         widths("hidden", &self.hidden)?;
         within("dropout", self.dropout, 0.0, 0.95)?;
+        widths("hidden", &self.hidden)?;
         let (input, output) = (build.dim("fused")?, build.dim("target")?);
         Ok(Regressor { perceptron: Mlp::new(input, &self.hidden, output, self.dropout, build.device) })
     }

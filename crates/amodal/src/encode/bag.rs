@@ -35,6 +35,7 @@ impl BagConfig {
         at_least("dim", self.dim, 1)?;
         widths("hidden", &self.hidden)?;
         within("dropout", self.dropout, 0.0, 0.95)?;
+        widths("hidden", &self.hidden)?;
         let perceptron = Mlp::new(self.dim, &self.hidden, self.dim, self.dropout, build.device);
         Ok(Bag {
             words: EmbeddingConfig::new(build.dim("input")?, self.dim).init(build.device),

@@ -68,7 +68,7 @@ impl CnnConfig {
         at_least("depth", self.depth, 1)?;
         within("dropout", self.dropout, 0.0, 0.95)?;
         // a picture has colours, a height and a width; a sound has mel bands and, where it is fixed, a time
-        let picture = build.dims.get("height").is_some();
+        let picture = build.dims.contains_key("height");
         let (colours, height, width) = match picture {
             true => (build.dim("input")?, Some(build.dim("height")?), build.dim("width")?),
             false => (1, build.dims.get("time").copied(), build.dim("input")?),

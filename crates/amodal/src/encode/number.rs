@@ -33,6 +33,7 @@ impl NumberConfig {
         at_least("dim", self.dim, 1)?;
         widths("hidden", &self.hidden)?;
         within("dropout", self.dropout, 0.0, 0.95)?;
+        widths("hidden", &self.hidden)?;
         let perceptron = Mlp::new(build.dim("input")?, &self.hidden, self.dim, self.dropout, build.device);
         Ok(Number { perceptron, dim: self.dim })
     }

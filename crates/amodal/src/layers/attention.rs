@@ -26,7 +26,7 @@ impl BlockConfig {
     pub fn build(&self, device: &Device) -> Result<Block> {
         at_least("num_heads", self.num_heads, 1)?;
         within("dropout", self.dropout, 0.0, 0.95)?;
-        if self.dim % self.num_heads != 0 {
+        if !self.dim.is_multiple_of(self.num_heads) {
             let problem = format!("{} does not divide dim = {}", self.num_heads, self.dim);
             return Err(Error::config("num_heads", problem));
         }

@@ -91,7 +91,7 @@ fn tables(measured: &[Measured]) -> Vec<MetricTable> {
     let mut tables: Vec<MetricTable> = Vec::new();
     for one in measured {
         let (label, metric) = match one.figure.name.split_once(" recall@").or(one.figure.name.split_once(" median")) {
-            Some((pair, rest)) if rest == " rank" => (pair.to_string(), "median rank".to_string()),
+            Some((pair, " rank")) => (pair.to_string(), "median rank".to_string()),
             Some((pair, rest)) => (pair.to_string(), format!("recall@{rest}")),
             None => (one.given.join(" + "), one.figure.name.clone()),
         };

@@ -133,7 +133,7 @@ impl Trainer {
     /// One step on a batch.
     ///
     /// # Errors
-    /// [`Error::Config`] where the loss is not finite.
+    /// [`Error::Data`] where the loss is not finite.
     pub fn step(&mut self, batch: &Batch) -> Result<Report> {
         let progress = &self.progress;
         let train = &self.config.train;
@@ -148,11 +148,8 @@ impl Trainer {
         let losses: Named<f64> =
             losses.into_iter().map(|(name, loss)| (name, f64::from(loss.into_scalar::<f32>()))).collect();
         if let Some((name, loss)) = losses.iter().find(|(_, loss)| !loss.is_finite()) {
-            return Err(Error::config(
-                format!("tasks.{name}"),
-                format!("the loss is {loss} at step {}", progress.step),
-            )
-            .with_help("lower train.learning_rate, or set train.clip = 1.0"));
+            return Err(Error::data(format!("tasks.{name}"), format!("the loss is {loss} at step {}", progress.step))
+                .with_help("lower train.learning_rate, or set train.clip = 1.0"));
         }
         let gradients = GradientsParams::from_grads(total.backward(), &self.model);
         drop(total);
@@ -199,9 +196,11 @@ impl Trainer {
                 self.progress.counted += 1;
                 let on = watch.step(&report, &self.progress);
                 let progress = &self.progress;
-                let epoch_ends = progress.step % progress.steps_an_epoch == 0;
+                let epoch_ends = progress.step.is_multiple_of(progress.steps_an_epoch);
                 let epoch = progress.step / progress.steps_an_epoch;
-                if epoch_ends && (epoch % settings.evaluate_every.max(1) == 0 || progress.step == progress.steps) {
+                if epoch_ends
+                    && (epoch.is_multiple_of(settings.evaluate_every.max(1)) || progress.step == progress.steps)
+                {
                     self.evaluate(examples, validation, watch)?;
                 }
                 self.progress.done |= self.progress.step == self.progress.steps;

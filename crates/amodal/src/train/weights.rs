@@ -57,6 +57,7 @@ pub fn write(model: Model, weights: &Weights, path: &Path) -> Result<Model> {
 struct Walk<'a> {
     model: &'a Model,
     path: Vec<String>,
+    #[expect(clippy::type_complexity, reason = "the entries of `Weights`")]
     found: Vec<(String, (Vec<usize>, Vec<f32>))>,
     values: bool,
 }
