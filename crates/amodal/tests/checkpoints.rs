@@ -1,4 +1,5 @@
 //! Files of weights that are damaged, or another model's: an error, never a panic, and never silently taken.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 use amodal::{
     Config, Error, Model,
     run::{Run, train},

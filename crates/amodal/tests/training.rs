@@ -1,5 +1,6 @@
 //! Training by the real path, from a table on disk to a run folder: what is learned, and that neither the number of
 //! threads nor a stop changes a bit.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 use amodal::{
     Config, Error,
     eval::{self, Options},
@@ -13,11 +14,15 @@ use std::{
     path::Path,
 };
 
-fn config(folder: &Path, text: &str, set: &[&str]) -> Config {
+fn try_config(folder: &Path, text: &str, set: &[&str]) -> amodal::Result<Config> {
     let set: Vec<String> = set.iter().map(|change| (*change).to_string()).collect();
-    let mut config = Config::parse(text, &set).unwrap();
+    let mut config = Config::parse(text, &set)?;
     config.data.path = folder.join(&config.data.path);
-    config
+    Ok(config)
+}
+
+fn config(folder: &Path, text: &str, set: &[&str]) -> Config {
+    try_config(folder, text, set).unwrap()
 }
 
 /// A share between 0 and 1 of the held-out rows, by name and given modalities.
@@ -356,8 +361,9 @@ fn training_options_out_of_range_are_errors() {
         // shares apply where no column names the splits
         let path = if wrong.starts_with("data") { "data.path=plain.csv" } else { "data.path=xor.csv" };
         let set = [*wrong, "train.epochs=1", path];
-        let config = config(folder.path(), XOR, &set);
-        let result = catch_unwind(AssertUnwindSafe(|| train(config, &run, false, &mut ()).err()));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            try_config(folder.path(), XOR, &set).and_then(|config| train(config, &run, false, &mut ())).err()
+        }));
         match result {
             Ok(Some(Error::Config { .. })) => {}
             Ok(Some(error)) => wrong_ways.push(format!("{wrong}: {error}")),
