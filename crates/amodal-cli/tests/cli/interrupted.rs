@@ -42,6 +42,7 @@ fn killed(kills: usize, epochs: usize) {
         child.kill().unwrap(); // SIGKILL
         child.wait().unwrap();
         if ended {
+            arguments = RESUME; // changes nothing
             break;
         }
         in_training += usize::from(place.path("killed/checkpoint/state.safetensors").exists());
@@ -65,7 +66,7 @@ fn three_kills_change_nothing() {
 }
 
 #[test]
-#[ignore = "takes half a minute on two cores"]
+#[ignore = "takes ten seconds"]
 fn ten_kills_change_nothing() {
     killed(10, 200);
 }
