@@ -63,7 +63,11 @@ pub(crate) fn train(
     let config = Config { data: absolute(config.data)?, ..config };
     output.say(format_args!("reading {}", config.data.path.display()));
     let mut bar = Bar::new(output);
-    let trained = run::train(config, out, resume, &mut bar)?;
+    let trained = run::train(config, out, resume, &mut bar);
+    if matches!(trained, Err(Error::Stopped { .. })) {
+        output.say(format_args!("continue with: amodal train --resume {}", out.display()));
+    }
+    let trained = trained?;
     drop(bar);
     let Trained { run, examples, splits, skipped, progress, seconds } = &trained;
     for error in skipped.iter().take(10) {

@@ -232,6 +232,7 @@ impl Config {
     /// Checks the numbers of `[train]` and of the tasks, and that `data.columns` names what is read.
     fn check(&self) -> Result<()> {
         self.train.check().map_err(|error| error.within("train"))?;
+        within("data.loader_threads", self.data.loader_threads as f64, 1.0, 256.0)?;
         for (name, task) in &self.tasks {
             within(&format!("tasks.{name}.weight"), task.weight, 0.0, 1e6)?;
         }

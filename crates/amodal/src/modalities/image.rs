@@ -37,6 +37,7 @@ impl ImageConfig {
     /// Makes the reader.
     pub fn build(&self, _: &Build) -> Result<Image> {
         at_least("size", self.size, 1)?;
+        within("size", self.size as f64, 1.0, 4096.0)?; // larger ones do not fit into the memory of a batch
         within("max_megapixels", self.max_megapixels, 1e-6, 1e6)?;
         self.augment.check().map_err(|error| error.within("augment"))?;
         Ok(Image { config: self.clone() })
