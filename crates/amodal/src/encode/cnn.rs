@@ -2,6 +2,7 @@
 use super::Encode;
 use crate::{
     Error, Input, Result, Tokens,
+    kernels::convolve,
     layers::{Norm, Normalize},
     types::{Build, Values, at_least, within},
 };
@@ -10,7 +11,7 @@ use burn::nn::{
     Dropout, DropoutConfig, Linear, LinearConfig, PaddingConfig2d,
     conv::{Conv2d, Conv2dConfig},
 };
-use burn::tensor::{Tensor, activation::relu, module::max_pool2d, ops::MaxPoolOptions};
+use burn::tensor::{Tensor, module::max_pool2d, ops::MaxPoolOptions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -146,24 +147,19 @@ impl Encode for Cnn {
             false => (input.series()? * input.mask.clone().unsqueeze_dim(2)).unsqueeze_dim(1),
         };
         let mut mask = input.mask.clone();
+        let present = input.mask.clone().max_dim(1);
         for stage in &self.stages {
-            x = stage.conv.forward(x);
-            x = relu(stage.norm.forward(x));
-            if !picture {
+            let weight = stage.conv.weight.val();
+            let bias = stage.conv.bias.as_ref().map(|bias| bias.val());
+            x = convolve(x, weight, [1, 1], [1, 1])?;
+            let real = if picture { present.ones_like() } else { mask.clone() }; // padding must not leak into the sound
+            x = stage.norm.activate(x, bias, real, stage.shrink)?;
+            if stage.shrink && !picture {
                 let [batch, time] = mask.dims();
-                x = x * mask.clone().reshape([batch, 1, time, 1]); // padding must not leak into the sound
-            }
-            if stage.shrink {
-                x = shrink(x, [2, 2]);
-                if !picture {
-                    let [batch, time] = mask.dims();
-                    let pooled = shrink(mask.reshape([batch, 1, time, 1]), [2, 1]);
-                    mask = pooled.reshape([batch as i64, -1]);
-                }
+                mask = shrink(mask.reshape([batch, 1, time, 1]), [2, 1]).reshape([batch as i64, -1]);
             }
         }
         let [batch, channels, height, width] = x.dims();
-        let present = input.mask.clone().max_dim(1);
         let places: Tensor<3> = match (self.pool, picture) {
             (Pool::Flatten, _) => x.reshape([batch, 1, channels * height * width]),
             (_, true) => x.reshape([batch, channels, height * width]).swap_dims(1, 2),

@@ -1,2 +1,29 @@
-//! What needs `unsafe`: nothing else in this crate does.
+//! Fused operations on a CPU, behind burn's extensions, each with a plain twin that its tests compare it with; and how
+//! memory is kept. The only place for `unsafe`.
+mod activation;
+mod convolution;
 pub mod memory;
+
+pub use activation::{Activated, Activation, activate};
+pub use convolution::convolve;
+
+use burn::backend::{Shape, flex::FlexTensor};
+use burn::tensor::TensorData;
+
+/// The same numbers, row by row, from the first on.
+fn contiguous(tensor: FlexTensor) -> FlexTensor {
+    match tensor.is_contiguous() && tensor.layout().start_offset() == 0 {
+        true => tensor,
+        false => tensor.to_contiguous(),
+    }
+}
+
+/// The numbers of a [`contiguous`] tensor; what it is a part of may hold more.
+fn numbers(tensor: &FlexTensor) -> &[f32] {
+    &tensor.storage()[..tensor.layout().num_elements()]
+}
+
+/// A tensor of numbers, row by row.
+fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape))
+}

@@ -2,13 +2,17 @@
 use super::{Fit, Read, kind};
 use crate::{
     Error, Item, Named, Raw, Result,
-    types::{Build, at_least},
+    random::{Random, RngExt},
+    types::{Build, at_least, within},
 };
 use burn::module::Module;
 use icu_segmenter::{WordSegmenter, options::WordBreakInvariantOptions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+
+/// The id of a unit that training never saw.
+const UNKNOWN: u32 = 1;
 
 /// What one id stands for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +23,16 @@ pub enum Unit {
     Word,
     /// A character, lower case.
     Character,
+}
+
+/// What is changed at random in training; all of it is off by default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WordAugment {
+    /// Probability that a unit is read as one that training never saw (word dropout, Iyyer et al. 2015, ACL P15-1162; as
+    /// in Bowman et al. 2016, arXiv:1511.06349, it is replaced, not removed). Without it a unit first met after training
+    /// stands for nothing that was learned.
+    pub word_dropout: f64,
 }
 
 /// Text, cut into words by the Unicode rules (UAX 29) or into characters.
@@ -33,6 +47,8 @@ pub struct TextConfig {
     pub min_count: usize,
     /// Most units that get an id, the most frequent first.
     pub max_vocabulary: usize,
+    /// Random changes in training; all off by default.
+    pub augment: WordAugment,
     /// The units that have ids, from id 2 on; empty: taken from the training rows.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub vocabulary: Vec<String>,
@@ -40,7 +56,14 @@ pub struct TextConfig {
 
 impl Default for TextConfig {
     fn default() -> Self {
-        Self { unit: Unit::Word, max_time: 64, min_count: 1, max_vocabulary: 50_000, vocabulary: Vec::new() }
+        Self {
+            unit: Unit::Word,
+            max_time: 64,
+            min_count: 1,
+            max_vocabulary: 50_000,
+            augment: WordAugment::default(),
+            vocabulary: Vec::new(),
+        }
     }
 }
 
@@ -48,8 +71,9 @@ impl TextConfig {
     /// Makes the reader.
     pub fn build(&self, _: &Build) -> Result<Text> {
         at_least("max_time", self.max_time, 1)?;
+        within("augment.word_dropout", self.augment.word_dropout, 0.0, 0.95)?;
         let ids = self.vocabulary.iter().enumerate().map(|(id, unit)| (unit.clone(), id as u32 + 2)).collect();
-        Ok(Text { unit: self.unit, max_time: self.max_time, ids })
+        Ok(Text { unit: self.unit, max_time: self.max_time, augment: self.augment.clone(), ids })
     }
 }
 
@@ -114,6 +138,8 @@ pub struct Text {
     unit: Unit,
     max_time: usize,
     #[module(skip)]
+    augment: WordAugment,
+    #[module(skip)]
     ids: HashMap<String, u32>,
 }
 
@@ -125,11 +151,17 @@ impl Read for Text {
 
     fn read(&self, raw: &Raw) -> Result<Item> {
         let units = units(self.unit, text(raw)?, self.max_time);
-        let mut ids: Vec<u32> = units.iter().map(|unit| self.ids.get(unit).copied().unwrap_or(1)).collect();
+        let mut ids: Vec<u32> = units.iter().map(|unit| self.ids.get(unit).copied().unwrap_or(UNKNOWN)).collect();
         if ids.is_empty() {
-            ids.push(1); // a text without a word is still a text
+            ids.push(UNKNOWN); // a text without a word is still a text
         }
         Ok(Item::Ids(ids))
+    }
+
+    fn augment(&self, item: &Item, random: &mut Random) -> Option<Item> {
+        let (Item::Ids(ids), chance) = (item, self.augment.word_dropout) else { return None };
+        let drop = |id: &u32| if random.random::<f64>() < chance { UNKNOWN } else { *id };
+        (chance > 0.0).then(|| Item::Ids(ids.iter().map(drop).collect()))
     }
 
     fn blank(&self) -> Item {
@@ -160,5 +192,21 @@ mod tests {
         let text = config.build(&Build { dims: Named::new(), device: &device }).unwrap();
         assert_eq!(text.read(&Raw::Text("red zebra".into())).unwrap(), Item::Ids(vec![3, 1]));
         assert_eq!(text.read(&Raw::Text("!".into())).unwrap(), Item::Ids(vec![1]));
+    }
+
+    #[test]
+    fn word_dropout_makes_units_unknown_by_chance() {
+        let augment = WordAugment { word_dropout: 0.25 };
+        let config = TextConfig { augment, vocabulary: vec!["a".into()], ..Default::default() };
+        let device = burn::tensor::Device::flex();
+        let text = config.build(&Build { dims: Named::new(), device: &device }).unwrap();
+        let mut random = crate::random::random(0, 0, 0, crate::random::Purpose::Augment);
+        let Some(Item::Ids(ids)) = text.augment(&Item::Ids(vec![2; 10_000]), &mut random) else { panic!() };
+        let unknown = ids.iter().filter(|id| **id == UNKNOWN).count();
+        assert!((2300..2700).contains(&unknown), "{unknown}");
+        assert!(ids.iter().all(|id| [UNKNOWN, 2].contains(id)));
+        let still = TextConfig { augment: WordAugment::default(), ..config };
+        let still = still.build(&Build { dims: Named::new(), device: &device }).unwrap();
+        assert_eq!(still.augment(&Item::Ids(vec![2]), &mut random), None);
     }
 }
