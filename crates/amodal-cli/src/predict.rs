@@ -28,13 +28,7 @@ pub(crate) struct Predict {
 
 impl Predict {
     pub(crate) fn run(&self, output: Output) -> anyhow::Result<()> {
-        if let Some(path) = &self.output
-            && !path.extension().is_some_and(|ending| ["jsonl", "ndjson", "csv"].iter().any(|known| ending == *known))
-        {
-            return Err(Error::config("-o", format!("{}: expected a file named .jsonl or .csv", path.display()))
-                .with_help("leave out -o for JSON lines on stdout")
-                .into());
-        }
+        named(self.output.as_deref(), &["jsonl", "ndjson", "csv"])?;
         let run = Run::open(&self.run)?;
         let table = match &self.data {
             Some(data) => Table::read(data)?,
@@ -49,6 +43,17 @@ impl Predict {
         }
         write_rows(self.output.as_deref(), &examples, &answers)
     }
+}
+
+/// Checks that the file to be written is named for a format that can be written.
+fn named(path: Option<&Path>, endings: &[&str]) -> Result<(), Error> {
+    let Some(path) = path else { return Ok(()) };
+    if path.extension().is_some_and(|ending| endings.iter().any(|known| ending == *known)) {
+        return Ok(());
+    }
+    let known: Vec<String> = endings.iter().map(|ending| format!(".{ending}")).collect();
+    let problem = format!("{}: expected a file named {}", path.display(), known.join(" or "));
+    Err(Error::config("-o", problem).with_help("leave out -o for JSON lines on stdout"))
 }
 
 /// Writes predictions as JSON lines or CSV, row by row.
@@ -91,13 +96,14 @@ pub(crate) struct Embed {
     run: PathBuf,
     /// The table
     data: PathBuf,
-    /// Where the vectors go, as JSON lines [default: stdout]
+    /// Where the vectors go: .jsonl [default: JSON lines to stdout]
     #[arg(short)]
     output: Option<PathBuf>,
 }
 
 impl Embed {
     pub(crate) fn run(&self, _: Output) -> anyhow::Result<()> {
+        named(self.output.as_deref(), &["jsonl", "ndjson"])?;
         let run = Run::open(&self.run)?;
         let (examples, _, rows) = run.read(&self.data, Some("all"))?;
         let mut bytes = Vec::new();

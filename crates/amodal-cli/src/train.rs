@@ -82,7 +82,7 @@ pub(crate) fn train(
         let train = splits.get("train").map(Vec::as_slice).unwrap_or_default();
         let rows = (split.as_str(), rows.as_slice());
         measured.extend(evaluate(&run.model, &run.config, examples, rows, &options)?);
-        measured.extend(amodal::eval::raw_pixels(&run.model, examples, train, rows)?);
+        measured.extend(amodal::floor::raw(&run.model, examples, train, rows)?);
     }
     run.write_results(&measured)?;
     let page = build::report(&trained, &measured, notes)?;

@@ -1,12 +1,15 @@
 //! The one error type: the place first, what was found, and the way out.
-use std::path::{Path, PathBuf};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 /// What can go wrong, by what a caller can do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The config asks for something that cannot be.
-    #[error("config: {at}: {problem}")]
+    #[error("{}: {problem}", if at.is_empty() { "config" } else { at })]
     Config {
         /// Path of the option, such as `tasks.label.loss.type`.
         at: String,
@@ -123,7 +126,13 @@ impl Error {
                 Some(help.as_str()).filter(|help| !help.is_empty())
             }
             Self::Stopped { .. } => Some("continue with `--resume`"),
-            _ => None,
+            Self::Io { source, .. } => match source.kind() {
+                ErrorKind::NotFound => Some("check the spelling; a relative path starts at the current folder"),
+                ErrorKind::PermissionDenied => Some("choose another path, or change its permissions"),
+                ErrorKind::StorageFull => Some("free some space, then run the same command again"),
+                _ => None,
+            },
+            Self::Shape { .. } => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Metrics over rows held out, also with modalities withheld.
 use crate::{
-    Batch, Error, Input, Item, Model, Named, Outputs, Result,
+    Batch, Error, Input, Model, Named, Outputs, Result,
     config::Config,
     data::Examples,
     metrics::{self, Figure, Kind, Metric, View},
@@ -181,79 +181,4 @@ fn subsets(names: &[String]) -> Vec<Vec<String>> {
         .collect();
     all.sort_by_key(Vec::len);
     all
-}
-
-/// The floor of finding by picture: each picture of some rows is compared with every picture of the training rows, pixel
-/// by pixel, and finds the things whose pictures are nearest; and the other way round, each thing finds the nearest
-/// pictures. Empty where the rows' things are not among the training rows, or a model reads no picture.
-///
-/// Returned as the model's own retrieval figures would be, the raw pixels' value standing as the value, so that it is
-/// read beside them.
-pub fn raw_pixels(
-    model: &Model,
-    examples: &Examples,
-    train: &[usize],
-    (split, rows): (&str, &[usize]),
-) -> Result<Vec<Measured>> {
-    let task = model.tasks().find(|(_, task)| task.target().is_none()).map(|(name, _)| name.to_string());
-    let (Some(task), Some(name)) = (task, model.modalities().find(|(_, m)| m.get().dims().contains_key("height")))
-    else {
-        return Ok(Vec::new());
-    };
-    let name = name.0;
-    let groups = examples.groups();
-    let known: std::collections::BTreeSet<u64> = train.iter().map(|row| groups[*row]).collect();
-    if !rows.iter().all(|row| known.contains(&groups[*row])) {
-        return Ok(Vec::new());
-    }
-    let shelf = pictures(examples, train, name)?;
-    let shown = pictures(examples, rows, name)?;
-    let mut nearest: std::collections::BTreeMap<(usize, u64), f32> = std::collections::BTreeMap::new();
-    for (at, (_, picture)) in shown.iter().enumerate() {
-        for (group, other) in &shelf {
-            let (Item::Image { pixels: a, .. }, Item::Image { pixels: b, .. }) = (&**picture, &**other) else {
-                continue;
-            };
-            let distance = a.iter().zip(b).map(|(a, b)| f32::from(a.abs_diff(*b)).powi(2)).sum::<f32>();
-            let known = nearest.entry((at, *group)).or_insert(f32::INFINITY);
-            *known = known.min(distance);
-        }
-    }
-    let things: Vec<u64> = {
-        let mut things: Vec<u64> = shown.iter().map(|(group, _)| *group).collect();
-        things.sort_unstable();
-        things.dedup();
-        things
-    };
-    // picture → thing, among the things of these rows, as the model's own figures are
-    let to_thing = shown.iter().enumerate().map(|(at, (group, _))| {
-        let own = nearest[&(at, *group)];
-        things.iter().filter(|thing| nearest[&(at, **thing)] <= own).count()
-    });
-    let from_thing = things.iter().map(|thing| {
-        let best = |group: u64| {
-            let pictures = shown.iter().enumerate().filter(|(_, (of, _))| *of == group);
-            pictures.map(|(at, _)| nearest[&(at, *thing)]).fold(f32::INFINITY, f32::min)
-        };
-        let own = best(*thing);
-        things.iter().filter(|other| best(**other) <= own).count()
-    });
-    let (to_thing, from_thing): (Vec<usize>, Vec<usize>) = (to_thing.collect(), from_thing.collect());
-    let both = [(format!("raw pixels: {name} → thing"), to_thing), (format!("raw pixels: thing → {name}"), from_thing)];
-    let figures =
-        both.into_iter().flat_map(|(name, ranks)| metrics::retrieval::summary(&name, ranks, things.len(), "chance"));
-    Ok(figures
-        .map(|figure| Measured { task: task.clone(), split: split.to_string(), given: Vec::new(), figure })
-        .collect())
-}
-
-/// The different pictures of some rows, with their group.
-fn pictures(examples: &Examples, rows: &[usize], name: &str) -> Result<Vec<(u64, std::sync::Arc<Item>)>> {
-    let slots = examples.slots(name)?;
-    let mut seen = std::collections::HashSet::new();
-    let different: Vec<usize> =
-        rows.iter().copied().filter(|row| seen.insert((slots[*row], examples.groups()[*row]))).collect();
-    let items = examples.items(&different, name)?;
-    let pictures = different.iter().zip(items).filter_map(|(row, item)| Some((examples.groups()[*row], item?)));
-    Ok(pictures.collect())
 }

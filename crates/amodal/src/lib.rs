@@ -10,6 +10,7 @@ pub mod encode;
 mod error;
 pub mod eval;
 pub mod files;
+pub mod floor;
 pub mod fuse;
 pub mod kernels;
 pub mod layers;

@@ -50,6 +50,15 @@ impl Item {
         }
     }
 
+    /// Numbers it is made of.
+    pub fn numbers(&self) -> usize {
+        match self {
+            Self::Ids(ids) => ids.len(),
+            Self::Series { values, .. } => values.len(),
+            Self::Image { pixels, .. } => pixels.len(),
+        }
+    }
+
     /// Memory held, in bytes.
     pub fn bytes(&self) -> usize {
         match self {

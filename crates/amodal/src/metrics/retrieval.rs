@@ -15,6 +15,9 @@ pub const ENTRY: Entry = Entry {
 /// Queries that are compared with everything at once.
 const BLOCK: usize = 256;
 
+/// What recall is compared with.
+pub(crate) const CHANCE: &str = "chance";
+
 #[derive(Default)]
 struct Retrieval {
     /// By modality: group and unit vector of each row that has it.
@@ -41,7 +44,7 @@ impl Metric for Retrieval {
             for (to, items) in &self.vectors {
                 if from != to && !queries.is_empty() && !items.is_empty() {
                     let (ranks, groups) = ranks(&distinct(queries), items);
-                    figures.extend(summary(&format!("{from} → {to}"), ranks, groups, "chance"));
+                    figures.extend(summary(&format!("{from} → {to}"), ranks, groups, CHANCE));
                 }
             }
         }
