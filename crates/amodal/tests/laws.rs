@@ -19,7 +19,7 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use parts::{
-    LENGTHS, Layout, TIME, assert_finite, assert_near, encoded, encoders, given, gradients, ids, list, parameters,
+    LENGTHS, Layout, TIME, assert_finite, assert_near, encoded, encoders, fusions, given, gradients, ids, list, parameters,
     real, row, tensor,
 };
 use std::collections::BTreeSet;
@@ -43,9 +43,9 @@ fn each_encoder(device: &Device, law: impl Fn(&str, Layout, &amodal::encode::Enc
 
 fn each_fusion(device: &Device, law: impl Fn(&str, &amodal::fuse::Fusion)) {
     device.seed(3);
-    for config in FusionConfig::all() {
+    for config in fusions() {
         let fusion = config.build(&Build { dims: parts::dims(), device }).unwrap().materialize();
-        law(config.name(), &fusion);
+        law(&format!("{config:?}"), &fusion);
     }
 }
 
