@@ -226,6 +226,14 @@ impl Tokens {
         Self { values: self.values.clone().select(0, rows.clone()), mask: self.mask.clone().select(0, rows) }
     }
 
+    /// The same tokens, real only in the rows that stay.
+    pub fn only(&self, stays: &[bool]) -> Self {
+        let stays: Vec<f32> = stays.iter().map(|stays| f32::from(u8::from(*stays))).collect();
+        let count = stays.len();
+        let stays = Tensor::<2>::from_data(TensorData::new(stays, [count, 1]), &self.mask.device());
+        Self { values: self.values.clone() * stays.clone().unsqueeze_dim(2), mask: self.mask.clone() * stays }
+    }
+
     /// The same tokens, none of them real.
     pub fn absent(&self) -> Self {
         Self { values: self.values.clone().mul_scalar(0.0), mask: self.mask.zeros_like() }

@@ -75,9 +75,9 @@ impl Fuse for CrossAttention {
             let others = modalities.iter().enumerate().filter(move |(other, _)| *other != at);
             others.map(move |(_, other)| (own, other))
         });
-        let attended = pairs.zip(self.blocks.chunks(self.num_layers)).map(|((own, other), blocks)| {
-            blocks.iter().fold(own.clone(), |tokens, block| block.cross(&tokens, other))
-        });
+        let attended = pairs
+            .zip(self.blocks.chunks(self.num_layers))
+            .map(|((own, other), blocks)| blocks.iter().fold(own.clone(), |tokens, block| block.cross(&tokens, other)));
         let mut attended: Vec<Tokens> = attended.collect();
         if attended.is_empty() {
             attended = modalities;

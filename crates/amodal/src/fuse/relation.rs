@@ -111,7 +111,8 @@ impl Fuse for Relation {
     /// still seen; a row without any modality is zero.
     fn fuse(&self, encoded: &Named<Tokens>) -> Result<Tokens> {
         let modalities = || encoded.values().zip(&self.is_condition);
-        let objects: Vec<&Tokens> = modalities().filter(|(_, condition)| !*condition).map(|(tokens, _)| tokens).collect();
+        let objects: Vec<&Tokens> =
+            modalities().filter(|(_, condition)| !*condition).map(|(tokens, _)| tokens).collect();
         let conditions = modalities().filter(|(_, condition)| **condition).map(|(tokens, _)| tokens);
         let any = Tensor::cat(encoded.values().map(Tokens::present).collect(), 1).max_dim(1);
         let mask = Tensor::cat(objects.iter().map(|tokens| tokens.mask.clone()).collect(), 1);
