@@ -22,6 +22,9 @@ pub(crate) struct Evaluate {
     /// Measure every subset of the modalities
     #[arg(long)]
     subsets: bool,
+    /// Measure also with each modality, and all at once, withheld from 0 to 100 % of the rows, drawn at random
+    #[arg(long)]
+    withheld: bool,
 }
 
 impl Evaluate {
@@ -32,7 +35,7 @@ impl Evaluate {
         if !skipped.is_empty() {
             output.say(format_args!("warning: {} left out: they could not be read", show::count(skipped.len(), "row")));
         }
-        let options = Options { without: self.without.clone(), subsets: self.subsets };
+        let options = Options { without: self.without.clone(), subsets: self.subsets, withheld: self.withheld };
         let measured = eval::evaluate(&run.model, &run.config, &examples, (&split, &rows), &options)?;
         if measured.is_empty() {
             output.say("warning: no row has what the tasks measure");

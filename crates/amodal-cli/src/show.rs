@@ -44,19 +44,19 @@ pub(crate) fn number(value: f64, is_share: bool) -> String {
 }
 
 /// Everything that was measured: a block for each split and task, a line for each subset or pair, each value beside its
-/// floor.
+/// floor; and what was measured with modalities withheld from a share of the rows.
 pub(crate) fn measured(all: &[Measured]) -> String {
+    let (withheld, whole): (Vec<&Measured>, Vec<&Measured>) = all.iter().partition(|one| one.withheld.is_some());
     let mut text = String::new();
     let mut blocks: Vec<(&str, &str)> = Vec::new();
-    for one in all {
+    for one in &whole {
         if !blocks.contains(&(one.split.as_str(), one.task.as_str())) {
             blocks.push((&one.split, &one.task));
         }
     }
     for (split, task) in blocks {
-        let rows: Vec<&Measured> = all.iter().filter(|one| one.split == split && one.task == task).collect();
         let mut lines: Vec<(String, Vec<&Figure>)> = Vec::new();
-        for one in &rows {
+        for one in whole.iter().filter(|one| one.split == split && one.task == task) {
             let (label, _) = label(one);
             match lines.iter_mut().find(|(known, _)| *known == label) {
                 Some((_, figures)) => figures.push(&one.figure),
@@ -76,7 +76,30 @@ pub(crate) fn measured(all: &[Measured]) -> String {
         }
         let _ = writeln!(text, "{}", aligned(&table));
     }
-    text
+    text + &shares(&withheld)
+}
+
+/// A block for each split, task and metric, a line for what is withheld, a column for each share of the rows.
+fn shares(all: &[&Measured]) -> String {
+    let mut blocks: Vec<(String, Vec<Vec<String>>)> = Vec::new();
+    for (one, withheld) in all.iter().filter_map(|one| Some((one, one.withheld.as_ref()?))) {
+        let (figure, share) = (&one.figure, one.figure.is_share);
+        let floor = format!("{} {}", figure.floor_name, number(figure.floor, share));
+        let title = format!("{} of {} ({}; {floor}) without", figure.name, one.task, one.split);
+        let at = blocks.iter().position(|(known, _)| *known == title).unwrap_or_else(|| {
+            blocks.push((title.clone(), vec![vec![title]]));
+            blocks.len() - 1
+        });
+        let (table, label) = (&mut blocks[at].1, withheld.modalities.join(" + "));
+        if table.last().is_none_or(|line| line[0] != label) {
+            table.push(vec![label]);
+        }
+        if table.len() == 2 {
+            table[0].push(format!("{:.0} %", withheld.share * 100.0)); // the first line names the columns
+        }
+        table.last_mut().expect("pushed above").push(number(figure.value, share));
+    }
+    blocks.iter().map(|(_, table)| aligned(table) + "\n").collect()
 }
 
 /// The line and the column that a measured number belongs to.

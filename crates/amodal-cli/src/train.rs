@@ -78,7 +78,8 @@ pub(crate) fn train(
     }
     let mut measured = Vec::new();
     for (split, rows) in held_out(splits) {
-        let options = Options { subsets: true, ..Options::default() };
+        let withheld = trained.shown() == Some(&split);
+        let options = Options { subsets: true, withheld, ..Options::default() };
         let train = splits.get("train").map(Vec::as_slice).unwrap_or_default();
         let rows = (split.as_str(), rows.as_slice());
         measured.extend(evaluate(&run.model, &run.config, examples, rows, &options)?);

@@ -4,6 +4,7 @@ use crate::{
     config::Config,
     data::Examples,
     metrics::{self, Figure, Kind, Metric, View},
+    random::{Purpose, RngExt, random_named},
     train::device,
 };
 use serde::Serialize;
@@ -17,10 +18,25 @@ pub struct Measured {
     pub split: String,
     /// The modalities that were given; empty for an alignment, whose figure names its pair.
     pub given: Vec<String>,
+    /// What was withheld from a share of the rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<Withheld>,
     /// The number.
     #[serde(flatten)]
     pub figure: Figure,
 }
+
+/// Modalities that were withheld from rows drawn at random.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Withheld {
+    /// The modalities; of several each was withheld from rows of its own.
+    pub modalities: Vec<String>,
+    /// The share of the rows.
+    pub share: f64,
+}
+
+/// The shares of the rows that a modality is withheld from.
+const SHARES: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 
 /// What is measured.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +45,9 @@ pub struct Options {
     pub without: Vec<String>,
     /// Whether every subset of the modalities is measured too.
     pub subsets: bool,
+    /// Whether it is measured too how each task fares as each modality, and all at once, is withheld from more and more
+    /// of the rows.
+    pub withheld: bool,
 }
 
 /// Mean loss of every task over some rows; empty where there are none.
@@ -114,31 +133,31 @@ pub fn evaluate(
     struct Counter<'a> {
         task: &'a str,
         target: Option<&'a crate::modalities::Modality>,
-        given: Vec<String>,
+        case: Case,
         metric: Box<dyn Metric>,
     }
     let mut counters: Vec<Counter> = Vec::new();
     for (name, task) in model.tasks() {
         let chosen = config.tasks.get(name).map(|task| task.metrics.as_slice()).unwrap_or_default();
         let reads: Vec<String> = task.from().iter().filter(|name| !options.without.contains(name)).cloned().collect();
-        let subsets = match (task.target(), options.subsets) {
-            (Some(_), true) => subsets(&reads),
-            (Some(_), false) => vec![reads],
-            (None, _) => vec![Vec::new()],
-        };
+        let cases = if task.target().is_some() { cases(&reads, options) } else { vec![Case::default()] };
         for entry in metrics::choose(chosen, kind(task.target()))? {
-            counters.extend(subsets.iter().map(|given| Counter {
+            counters.extend(cases.iter().map(|case| Counter {
                 task: name,
                 target: task.target(),
-                given: given.clone(),
+                case: case.clone(),
                 metric: (entry.make)(),
             }));
         }
     }
-    let mut all: Vec<Vec<String>> =
-        counters.iter().map(|counter| counter.given.clone()).filter(|g| !g.is_empty()).collect();
-    all.sort();
-    all.dedup();
+    let mut all: Vec<Case> = Vec::new();
+    for counter in counters.iter().filter(|counter| !counter.case.given.is_empty()) {
+        if !all.contains(&counter.case) {
+            all.push(counter.case.clone());
+        }
+    }
+    let order = if options.withheld { order(&names, rows.len(), config.train.seed) } else { Named::new() };
+    let mut start = 0;
     for rows in rows.chunks(config.train.batch_size.max(64)) {
         let batch = examples.gather(rows, None, true)?.batch(&device())?;
         let mut encoded = model.encode(&batch.inputs)?;
@@ -146,39 +165,142 @@ pub fn evaluate(
             encoded.entry(name.clone()).and_modify(|tokens| *tokens = tokens.absent());
         }
         let embedded = model.embed(&encoded)?;
-        let mut decoded = Named::new();
-        for given in &all {
+        let mut decoded = Vec::new();
+        for case in &all {
             let kept = encoded.iter().map(|(name, tokens)| {
-                let tokens = if given.contains(name) { tokens.clone() } else { tokens.absent() };
+                let tokens = match &case.withheld {
+                    _ if !case.given.contains(name) => tokens.absent(),
+                    Some(withheld) if withheld.modalities.contains(name) => {
+                        let stays = order[name][start..][..rows.len()].iter().map(|place| *place >= withheld.share);
+                        tokens.only(&stays.collect::<Vec<_>>())
+                    }
+                    _ => tokens.clone(),
+                };
                 (name.clone(), tokens)
             });
-            decoded.insert(given.join("+"), model.decode(kept.collect(), None)?.decoded);
+            decoded.push(model.decode(kept.collect(), None)?.decoded);
         }
         let mut outputs = Outputs { embedded, ..Outputs::default() };
         for counter in &mut counters {
-            outputs.decoded = decoded.get(&counter.given.join("+")).cloned().unwrap_or_default();
+            let made = all.iter().position(|case| *case == counter.case);
+            outputs.decoded = made.map(|at| decoded[at].clone()).unwrap_or_default();
             let view = View { task: counter.task, target: counter.target, outputs: &outputs, batch: &batch };
             counter.metric.update(&view)?;
         }
+        start += rows.len();
     }
     let measured = counters.iter().flat_map(|counter| {
         counter.metric.figures().into_iter().map(|figure| Measured {
             task: counter.task.to_string(),
             split: split.to_string(),
-            given: counter.given.clone(),
+            given: counter.case.given.clone(),
+            withheld: counter.case.withheld.clone(),
             figure,
         })
     });
     Ok(measured.collect())
 }
 
-/// Every subset but the empty one, small ones first.
+/// One way of giving rows to a task.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Case {
+    given: Vec<String>,
+    withheld: Option<Withheld>,
+}
+
+/// What a task that reads these modalities is measured with.
+fn cases(reads: &[String], options: &Options) -> Vec<Case> {
+    let given = if options.subsets { subsets(reads) } else { vec![reads.to_vec()] };
+    let mut cases: Vec<Case> = given.into_iter().map(|given| Case { given, withheld: None }).collect();
+    if options.withheld {
+        let mut lines: Vec<Vec<String>> = reads.iter().map(|name| vec![name.clone()]).collect();
+        if reads.len() > 1 {
+            lines.push(reads.to_vec());
+        }
+        for modalities in lines {
+            cases.extend(SHARES.map(|share| Case {
+                given: reads.to_vec(),
+                withheld: Some(Withheld { modalities: modalities.clone(), share }),
+            }));
+        }
+    }
+    cases
+}
+
+/// For each modality the rows' places in an order drawn at random, from 0 to below 1: a modality is withheld from the
+/// rows below a share, so that what is withheld at one share is withheld at every larger one.
+fn order(names: &[&str], rows: usize, seed: u64) -> Named<Vec<f64>> {
+    let places = |name: &str| {
+        let mut random = random_named(seed, 0, 0, name, Purpose::Withheld);
+        let drawn: Vec<u64> = (0..rows).map(|_| random.random()).collect();
+        let mut order: Vec<usize> = (0..rows).collect();
+        order.sort_by_key(|row| (drawn[*row], *row));
+        let mut places = vec![0.0; rows];
+        order.iter().enumerate().for_each(|(place, row)| places[*row] = place as f64 / rows as f64);
+        places
+    };
+    names.iter().map(|name| (name.to_string(), places(name))).collect()
+}
+
+/// Modalities up to which every subset of them is measured.
+const ALL_SUBSETS: usize = 6;
+
+/// Every subset but the empty one, small ones first; of more than [`ALL_SUBSETS`] modalities each alone, all but each,
+/// and all.
 fn subsets(names: &[String]) -> Vec<Vec<String>> {
-    let mut all: Vec<Vec<String>> = (1..1_usize << names.len().min(6))
-        .map(|bits| {
-            names.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).map(|(_, name)| name.clone()).collect()
-        })
-        .collect();
+    let count = names.len();
+    let mut all: Vec<Vec<String>> = match count {
+        0..=ALL_SUBSETS => (1..1_usize << count)
+            .map(|bits| {
+                names.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).map(|(_, name)| name.clone()).collect()
+            })
+            .collect(),
+        _ => {
+            let alone = names.iter().map(|name| vec![name.clone()]);
+            let but_one = names.iter().map(|but| names.iter().filter(|name| *name != but).cloned().collect());
+            alone.chain(but_one).chain([names.to_vec()]).collect()
+        }
+    };
     all.sort_by_key(Vec::len);
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(count: usize) -> Vec<String> {
+        (0..count).map(|at| at.to_string()).collect()
+    }
+
+    #[test]
+    fn every_subset_up_to_a_limit_and_the_telling_ones_beyond() {
+        for (count, expected) in [(1, 1), (2, 3), (3, 7), (6, 63), (7, 15), (20, 41)] {
+            let mut all = subsets(&names(count));
+            assert_eq!(all.last().unwrap(), &names(count), "all of {count}");
+            assert!((0..count).all(|at| all.contains(&vec![at.to_string()])), "each alone of {count}");
+            all.sort();
+            all.dedup();
+            assert_eq!(all.len(), expected, "{count} modalities");
+        }
+    }
+
+    #[test]
+    fn a_share_is_exact_and_part_of_every_larger_one() {
+        let all = order(&["a", "b"], 200, 7);
+        let withheld = |name: &str, share: f64| all[name].iter().filter(|place| **place < share).count();
+        for (share, count) in SHARES.into_iter().zip([0, 50, 100, 150, 200]) {
+            assert_eq!((withheld("a", share), withheld("b", share)), (count, count));
+        }
+        assert_ne!(all["a"], all["b"], "each modality is withheld from rows of its own");
+        assert_eq!(all, order(&["a", "b"], 200, 7));
+        assert_ne!(all, order(&["a", "b"], 200, 8));
+    }
+
+    #[test]
+    fn what_is_withheld_is_measured_for_each_modality_and_for_all() {
+        let options = Options { withheld: true, ..Options::default() };
+        assert_eq!(cases(&names(3), &options).len(), 1 + 4 * SHARES.len());
+        assert_eq!(cases(&names(1), &options).len(), 1 + SHARES.len(), "one modality is all");
+    }
 }

@@ -22,6 +22,8 @@ pub enum Purpose {
     Dropout = 6,
     /// Made-up data in tests and examples.
     Synthetic = 7,
+    /// Which rows a modality is withheld from in an evaluation.
+    Withheld = 8,
 }
 
 /// The stream of one purpose at one place.

@@ -68,6 +68,14 @@ pub struct Trained {
     pub seconds: f64,
 }
 
+impl Trained {
+    /// The split that the report shows: test, or else validation; none where both are empty.
+    pub fn shown(&self) -> Option<&'static str> {
+        let has = |name: &&str| self.splits.get(*name).is_some_and(|rows| !rows.is_empty());
+        ["test", "validation"].into_iter().find(has)
+    }
+}
+
 impl Prepared {
     /// Reads a config's table, splits it, and completes the modalities from the training rows.
     ///

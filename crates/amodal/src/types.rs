@@ -203,6 +203,17 @@ impl Tokens {
         Self { values: vector.unsqueeze_dim(1), mask: present }
     }
 
+    /// The tokens of all, one after the other.
+    pub fn cat(all: Vec<Self>) -> Self {
+        let (values, masks) = all.into_iter().map(|tokens| (tokens.values, tokens.mask)).unzip();
+        Self { values: Tensor::cat(values, 1), mask: Tensor::cat(masks, 1) }
+    }
+
+    /// `count` of the tokens from `start` on.
+    pub fn narrow(&self, start: usize, count: usize) -> Self {
+        Self { values: self.values.clone().narrow(1, start, count), mask: self.mask.clone().narrow(1, start, count) }
+    }
+
     /// Mean over real tokens, `[batch, dim]`; zero where a row has none.
     pub fn pool(&self) -> Tensor<2> {
         let [batch, tokens, dim] = self.values.dims();
@@ -222,6 +233,14 @@ impl Tokens {
     /// The rows at `rows`, `[batch]`.
     pub fn select(&self, rows: Tensor<1, Int>) -> Self {
         Self { values: self.values.clone().select(0, rows.clone()), mask: self.mask.clone().select(0, rows) }
+    }
+
+    /// The same tokens, real only in the rows that stay.
+    pub fn only(&self, stays: &[bool]) -> Self {
+        let stays: Vec<f32> = stays.iter().map(|stays| f32::from(u8::from(*stays))).collect();
+        let count = stays.len();
+        let stays = Tensor::<2>::from_data(TensorData::new(stays, [count, 1]), &self.mask.device());
+        Self { values: self.values.clone() * stays.clone().unsqueeze_dim(2), mask: self.mask.clone() * stays }
     }
 
     /// The same tokens, none of them real.

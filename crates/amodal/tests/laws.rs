@@ -19,8 +19,8 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use parts::{
-    LENGTHS, Layout, TIME, assert_finite, assert_near, encoded, encoders, given, gradients, ids, list, parameters,
-    real, row, tensor,
+    LENGTHS, Layout, TIME, assert_finite, assert_near, encoded, encoders, fusions, given, gradients, ids, list,
+    parameters, real, row, tensor,
 };
 use std::collections::BTreeSet;
 
@@ -43,9 +43,9 @@ fn each_encoder(device: &Device, law: impl Fn(&str, Layout, &amodal::encode::Enc
 
 fn each_fusion(device: &Device, law: impl Fn(&str, &amodal::fuse::Fusion)) {
     device.seed(3);
-    for config in FusionConfig::all() {
+    for config in fusions() {
         let fusion = config.build(&Build { dims: parts::dims(), device }).unwrap().materialize();
-        law(config.name(), &fusion);
+        law(&format!("{config:?}"), &fusion);
     }
 }
 
@@ -172,6 +172,40 @@ fn fusions_see_a_row_alone_as_in_a_batch() {
             assert_near(&format!("{what}: row {at}"), &list(&alone), &list(&all.clone().narrow(0, at, 1)), NEAR);
         }
     });
+}
+
+#[test]
+fn fusions_read_one_modality_alone() {
+    let device = device();
+    let alone = |scale: f32| -> Named<Tokens> { [("c".to_string(), encoded(0, scale, &device)["c"].clone())].into() };
+    for config in FusionConfig::all() {
+        let dims = [("c".to_string(), 5)].into();
+        let fusion = config.build(&Build { dims, device: &device }).unwrap().materialize();
+        let tokens = fusion.get().fuse(&alone(1.0)).unwrap();
+        assert_finite(config.name(), &list(&tokens.values));
+        assert_eq!(list(&tokens.present()), [1.0, 1.0, 1.0, 1.0, 1.0, 0.0], "{}", config.name());
+        assert_near(config.name(), &real(&fusion.get().fuse(&alone(100.0)).unwrap()), &real(&tokens), NEAR);
+    }
+}
+
+#[test]
+fn relations_see_a_condition_where_there_is_no_object() {
+    let device = device();
+    for config in fusions().into_iter().filter(|config| config.name() == "relation") {
+        let FusionConfig::Relation(options) = &config else { continue };
+        let Some(condition) = options.condition.first() else { continue };
+        let fusion = config.build(&Build { dims: parts::dims(), device: &device }).unwrap().materialize();
+        let fused = |sign: f32| {
+            let read = encoded(0, 1.0, &device).into_iter().map(|(name, tokens)| {
+                let tokens = if options.condition.contains(&name) { tokens } else { tokens.absent() };
+                let sign = if name == *condition { sign } else { 1.0 };
+                (name, Tokens { values: tokens.values.mul_scalar(sign), mask: tokens.mask })
+            });
+            list(&fusion.get().fuse(&read.collect()).unwrap().pool().narrow(0, 0, 1))
+        };
+        let apart: f32 = fused(1.0).iter().zip(fused(-1.0)).map(|(a, b)| (a - b).abs()).sum();
+        assert!(apart > 1e-4, "{config:?}");
+    }
 }
 
 #[test]
@@ -655,6 +689,22 @@ fn parts_reject_options_out_of_range() {
         let config: FusionConfig = toml::from_str(&format!("type = \"{name}\"\ndim = 0")).unwrap();
         let built = config.build(&Build { dims: parts::dims(), device: &device });
         taken.extend(built.is_ok().then(|| format!("{name}, dim = 0")));
+    }
+    for wrong in [
+        "type = \"bottleneck\"\nbottlenecks = 0",
+        "type = \"bottleneck\"\nnum_layers = 1",
+        "type = \"cross_attention\"\nnum_heads = 3",
+        "type = \"cross_attention\"\nnum_layers = 0",
+        "type = \"relation\"\nhidden = []",
+        "type = \"relation\"\nhidden = [4, 0]",
+        "type = \"relation\"\ncondition = [\"nothing\"]",
+        "type = \"relation\"\ncondition = [\"a\", \"b\", \"c\"]",
+        "type = \"transformer\"\nnum_layers = 0",
+        "type = \"transformer\"\ndropout = 1.0",
+    ] {
+        let config: FusionConfig = toml::from_str(wrong).unwrap();
+        let built = config.build(&Build { dims: parts::dims(), device: &device });
+        taken.extend(built.is_ok().then_some(wrong.to_string()));
     }
     for wrong in [
         "type = \"cross_entropy\"\nlabel_smoothing = 1.0",

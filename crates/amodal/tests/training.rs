@@ -2,10 +2,11 @@
 //! threads nor a stop changes a bit.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 use amodal::{
-    Config, Error,
+    Config, Error, Raw,
+    data::Draw,
     eval::{self, Options},
-    run::{Run, Trained, train},
-    train::{Log, Progress, Report, Watch},
+    run::{Answer, Run, Trained, single, train},
+    train::{Log, Progress, Report, Trainer, Watch, device, weights},
 };
 use std::{
     fmt::Write,
@@ -29,7 +30,7 @@ fn config(folder: &Path, text: &str, set: &[&str]) -> Config {
 fn accuracy(trained: &Trained, without: &[&str]) -> f64 {
     let Run { config, model, .. } = &trained.run;
     let without = without.iter().map(|name| (*name).to_string()).collect();
-    let options = Options { without, subsets: false };
+    let options = Options { without, ..Options::default() };
     let rows = ("validation", trained.splits["validation"].as_slice());
     let measured = eval::evaluate(model, config, &trained.examples, rows, &options).unwrap();
     measured.iter().find(|measured| measured.figure.name == "accuracy").unwrap().figure.value
@@ -98,6 +99,109 @@ fn one_modality_of_xor_alone_learns_nothing() {
     let trained = train(config(folder.path(), &alone, &[]), &folder.path().join("run"), false, &mut ()).unwrap();
     let one = accuracy(&trained, &[]);
     assert!((0.4..=0.6).contains(&one), "the label leaks: {one}");
+}
+
+#[test]
+fn modality_dropout_is_drawn_for_each_row() {
+    let folder = tempfile::tempdir().unwrap();
+    write_xor(folder.path());
+    let trained =
+        train(config(folder.path(), XOR, &["train.epochs=1"]), &folder.path().join("run"), false, &mut ()).unwrap();
+    let has = |rows: &[usize], epoch: u64, modality_dropout: f64| -> Vec<(bool, bool)> {
+        let draw = Draw { seed: 0, epoch, modality_dropout };
+        let batch = trained.examples.gather(rows, Some(&draw), false).unwrap().batch(&device()).unwrap();
+        let real = |name: &str| -> Vec<bool> {
+            let mask = batch.inputs[name].clone().each_row().mask;
+            mask.into_data().iter::<f32>().map(|real| real > 0.0).collect()
+        };
+        real("left").into_iter().zip(real("right")).collect()
+    };
+    let rows: Vec<usize> = (0..200).collect();
+    let drawn = has(&rows, 0, 0.5);
+    let count = |wanted: (bool, bool)| drawn.iter().filter(|has| **has == wanted).count();
+    assert_eq!(count((false, false)), 0, "one always stays");
+    for (wanted, share) in [((true, true), 0.25), ((true, false), 0.375), ((false, true), 0.375)] {
+        let found = count(wanted) as f64 / 200.0;
+        assert!((found - share).abs() < 0.1, "{wanted:?}: {found}, expected about {share}");
+    }
+    assert_eq!(has(&[7], 0, 0.5), drawn[7..8], "whatever else is in the batch");
+    assert_ne!(has(&rows, 1, 0.5), drawn, "in each epoch anew");
+    assert!(has(&rows, 0, 0.0).iter().all(|has| *has == (true, true)));
+}
+
+#[test]
+fn what_is_withheld_from_more_rows_is_missed_more() {
+    let folder = tempfile::tempdir().unwrap();
+    write_xor(folder.path());
+    let trained = train(config(folder.path(), XOR, &[]), &folder.path().join("run"), false, &mut ()).unwrap();
+    let Run { config, model, .. } = &trained.run;
+    let rows = ("validation", trained.splits["validation"].as_slice());
+    let options = Options { withheld: true, ..Options::default() };
+    let measured = eval::evaluate(model, config, &trained.examples, rows, &options).unwrap();
+    let line = |modalities: &[&str]| -> Vec<f64> {
+        let of =
+            |one: &&eval::Measured| one.withheld.as_ref().is_some_and(|withheld| withheld.modalities == modalities);
+        let accuracies = measured.iter().filter(of).filter(|one| one.figure.name == "accuracy");
+        accuracies.map(|one| one.figure.value).collect()
+    };
+    for modalities in [["left"].as_slice(), &["right"], &["left", "right"]] {
+        let line = line(modalities);
+        assert_eq!(line.len(), 5, "{modalities:?}");
+        assert_eq!(line[0], accuracy(&trained, &[]), "nothing is withheld");
+        assert!(line[0] > line[2] && line[2] > line[4], "{modalities:?}: {line:?}");
+    }
+    assert_eq!(line(&["left"])[4], accuracy(&trained, &["left"]), "all is withheld");
+}
+
+#[test]
+fn a_learned_token_stands_for_what_is_absent() {
+    let folder = tempfile::tempdir().unwrap();
+    write_xor(folder.path());
+    let run = |name: &str, set: &[&str]| {
+        train(config(folder.path(), XOR, set), &folder.path().join(name), false, &mut ()).unwrap()
+    };
+    let names = |trained: &Trained| weights::names(&trained.run.model);
+    let skip = run("skip", &["train.epochs=1"]);
+    let token = run("token", &["train.epochs=1", "absent=token", "train.modality_dropout=0.3"]);
+    let more: Vec<String> = names(&token).into_iter().filter(|name| !names(&skip).contains(name)).collect();
+    assert_eq!(more, ["absent.left.token", "absent.right.token"]);
+    assert_eq!(names(&token).len(), names(&skip).len() + 2, "the others are the same");
+
+    // it is learned
+    let path = folder.path().join("token");
+    let first = weights::read(&Trainer::new(token.run.config.clone()).unwrap().model);
+    let learned = weights::read(&token.run.model);
+    more.iter().for_each(|name| assert_ne!(first[name].1, learned[name].1, "{name}"));
+
+    // it is used in predictions, where its modality is missing and nowhere else
+    let predict = |run: &Run, values: &[(&str, &str)]| {
+        let values = values.iter().map(|(name, value)| (name.to_string(), Raw::Text(value.to_string()))).collect();
+        let (examples, _, rows) = run.rows(single(run, &values).unwrap(), None).unwrap();
+        match &run.predict(&examples, &rows).unwrap()[0]["same"] {
+            Answer::Class { probabilities, .. } => probabilities.clone(),
+            Answer::Number { .. } => unreachable!("the task has classes"),
+        }
+    };
+    let opened = Run::open(&path).unwrap();
+    let mut moved = learned.clone();
+    moved.get_mut("absent.left.token").unwrap().1.iter_mut().for_each(|value| *value += 1.0);
+    let moved =
+        Run { model: weights::write(opened.model.clone(), &moved, &path).unwrap(), ..Run::open(&path).unwrap() };
+    let (both, right) = ([("left", "x"), ("right", "0.5")], [("right", "0.5")]);
+    assert_eq!(predict(&opened, &right), predict(&token.run, &right), "the file keeps it");
+    assert_ne!(predict(&opened, &right), predict(&moved, &right));
+    assert_eq!(predict(&opened, &both), predict(&moved, &both));
+}
+
+#[test]
+fn a_token_for_what_is_absent_needs_a_fusion() {
+    let folder = tempfile::tempdir().unwrap();
+    write_xor(folder.path());
+    let text = XOR
+        .replace("[fuse]\ntype = \"concat\"\ndim = 32\n", "")
+        .replace("[tasks.same]", "[tasks.same]\nfrom = [\"left\"]");
+    let error = train(config(folder.path(), &text, &["absent=token"]), &folder.path().join("run"), false, &mut ());
+    assert!(error.err().unwrap().to_string().contains("absent"));
 }
 
 /// Random pictures, words and numbers with random labels; some cells are empty. Nothing can be learned but by heart.

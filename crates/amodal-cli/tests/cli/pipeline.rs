@@ -36,6 +36,13 @@ fn a_table_becomes_a_model_that_predicts() {
     let subsets = place.amodal("evaluate run new.csv --json --subsets").done().json();
     let count = subsets.as_array().unwrap().iter().filter(|one| one["name"] == "accuracy").count();
     assert_eq!(count, 7, "every subset of three modalities that is not empty");
+    let withheld = place.amodal("evaluate run new.csv --json --withheld").done().json();
+    let shares = withheld.as_array().unwrap().iter().filter(|one| one["name"] == "accuracy");
+    let shares: Vec<f64> = shares.filter_map(|one| one["withheld"]["share"].as_f64()).collect();
+    assert_eq!(shares, [0.0, 0.25, 0.5, 0.75, 1.0].repeat(4), "three modalities, and all at once");
+    let text = place.amodal("evaluate run new.csv --withheld").done().stdout;
+    assert!(["accuracy of label (test; ", "25 %", "100 %"].iter().all(|part| text.contains(part)), "{text}");
+    assert!(place.read("run/report.html").contains("id=\"withheld\""));
 }
 
 fn figure<'a>(measured: &'a Value, task: &str, name: &str) -> &'a Value {

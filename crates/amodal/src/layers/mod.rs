@@ -1,4 +1,5 @@
 //! Blocks that several parts share: one copy of each.
+pub mod absent;
 pub mod align;
 pub mod attention;
 pub mod mlp;
@@ -6,6 +7,7 @@ pub mod norm;
 pub mod position;
 pub mod project;
 
+pub use absent::Absent;
 pub use align::Align;
 pub use attention::{Block, BlockConfig};
 pub use mlp::Mlp;

@@ -25,7 +25,7 @@ const SECONDS: f32 = 4.0;
 /// Whatever reading the rows again gives.
 pub fn report(trained: &Trained, measured: &[Measured], notes: Vec<String>) -> Result<String> {
     let Trained { run, examples, splits, progress, seconds, .. } = trained;
-    let split = ["test", "validation"].into_iter().find(|name| splits.get(*name).is_some_and(|rows| !rows.is_empty()));
+    let split = trained.shown();
     let rows = split.map(|name| splits[name].as_slice()).unwrap_or_default();
     let environment = run::environment();
     let splits: Vec<String> = splits.iter().map(|(name, rows)| format!("{name} {}", rows.len())).collect();
@@ -48,6 +48,7 @@ pub fn report(trained: &Trained, measured: &[Measured], notes: Vec<String>) -> R
         facts: facts.map(|(name, value)| (name.to_string(), value)).into(),
         notes,
         tables: tables(measured),
+        withheld: withheld(measured),
         galleries: galleries(run, examples, split.unwrap_or_default(), rows)?,
         mistakes: mistakes(run, examples, rows)?,
         curves: curves(&run.folder),
@@ -86,10 +87,38 @@ fn curves(folder: &std::path::Path) -> Vec<Curve> {
     tasks.iter().map(curve).collect()
 }
 
+/// A chart for each split, task and metric: over the share withheld, a line for the floor, each modality, and all.
+fn withheld(measured: &[Measured]) -> Vec<Curve> {
+    let mut curves: Vec<Curve> = Vec::new();
+    for (one, withheld) in measured.iter().filter_map(|one| Some((one, one.withheld.as_ref()?))) {
+        let figure = &one.figure;
+        let (scale, y_label) = match figure.is_share {
+            true => (100.0, format!("{}, in %", figure.name)),
+            false => (1.0, figure.name.clone()),
+        };
+        let title = format!("{} of {} on {}", figure.name, one.task, one.split);
+        let at = curves.iter().position(|curve| curve.title == title).unwrap_or_else(|| {
+            let floor = [0.0, 100.0].map(|share| (share, scale * figure.floor));
+            let lines = vec![Line { name: format!("floor: {}", figure.floor_name), points: floor.into() }];
+            let x_label = "rows that it is withheld from, in %".to_string();
+            curves.push(Curve { title, x_label, y_label, log_y: false, lines });
+            curves.len() - 1
+        });
+        let lines = &mut curves[at].lines;
+        let name = withheld.modalities.join(" + ");
+        let at = lines.iter().position(|line| line.name == name).unwrap_or_else(|| {
+            lines.push(Line { name, points: Vec::new() });
+            lines.len() - 1
+        });
+        lines[at].points.push((100.0 * withheld.share, scale * figure.value));
+    }
+    curves
+}
+
 /// A table for each split, task and kind of figure.
 fn tables(measured: &[Measured]) -> Vec<MetricTable> {
     let mut tables: Vec<MetricTable> = Vec::new();
-    for one in measured {
+    for one in measured.iter().filter(|one| one.withheld.is_none()) {
         let (label, metric) = match one.figure.name.split_once(" recall@").or(one.figure.name.split_once(" median")) {
             Some((pair, " rank")) => (pair.to_string(), "median rank".to_string()),
             Some((pair, rest)) => (pair.to_string(), format!("recall@{rest}")),

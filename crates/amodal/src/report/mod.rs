@@ -32,6 +32,8 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Metrics beside their floors.
     pub tables: Vec<MetricTable>,
+    /// Metrics over the share of the rows that a modality is withheld from.
+    pub withheld: Vec<Curve>,
     /// Queries with their ranked hits.
     pub galleries: Vec<Gallery>,
     /// Wrong predictions, by task.
@@ -311,6 +313,7 @@ mod tests {
             lede: t(),
             facts: vec![(t(), t())],
             notes: vec![t()],
+            withheld: vec![Curve { title: t(), x_label: t(), y_label: t(), log_y: false, lines: lines.clone() }],
             curves: vec![Curve { title: t(), x_label: t(), y_label: t(), log_y: false, lines }],
             tables: vec![MetricTable {
                 title: t(),
@@ -361,7 +364,7 @@ mod tests {
             assert!(!page.contains(part), "{part}");
         }
         let page = render(&full("x"));
-        let ids = ["notes", "results", "examples", "mistakes", "training", "run", "configuration"];
+        let ids = ["notes", "results", "withheld", "examples", "mistakes", "training", "run", "configuration"];
         for id in ids {
             assert_eq!(page.matches(&format!("<section id=\"{id}\"><h2>")).count(), 1, "{id}");
             assert_eq!(page.matches(&format!("href=\"#{id}\"")).count(), 1, "{id}");

@@ -72,6 +72,11 @@ fn sections(report: &Report) -> Vec<Section> {
             }
         }
     });
+    add(!report.withheld.is_empty(), "withheld", "Withheld modalities", &|| {
+        html! {
+            div.curves { @for curve in &report.withheld { (curves::curve(curve)) } }
+        }
+    });
     add(!report.galleries.is_empty(), "examples", "Examples", &|| {
         html! {
             @for gallery in &report.galleries { (gallery::gallery(gallery)) }
