@@ -1,6 +1,7 @@
 //! Multi-head self-attention and the block around it.
 use crate::{
     Error, Result, Tokens,
+    layers::position::Rotary,
     types::{at_least, within},
 };
 use burn::module::Module;
@@ -61,19 +62,28 @@ pub struct Block {
 impl Block {
     /// The same shape; padded keys are never attended to, and a row without a real key stays as it is.
     pub fn forward(&self, tokens: &Tokens) -> Tokens {
+        self.forward_turned(tokens, None)
+    }
+
+    /// [`forward`](Self::forward), with queries and keys turned by their positions where these are given.
+    pub fn forward_turned(&self, tokens: &Tokens, rotary: Option<&Rotary>) -> Tokens {
         let x = tokens.values.clone();
-        let attended = self.attend(self.attention_norm.forward(x.clone()), &tokens.mask);
+        let attended = self.attend(self.attention_norm.forward(x.clone()), &tokens.mask, rotary);
         let x = x + self.dropout.forward(attended);
         let hidden = self.contract.forward(gelu(self.expand.forward(self.mlp_norm.forward(x.clone()))));
         Tokens { values: x + self.dropout.forward(hidden), mask: tokens.mask.clone() }
     }
 
-    fn attend(&self, x: Tensor<3>, mask: &Tensor<2>) -> Tensor<3> {
+    fn attend(&self, x: Tensor<3>, mask: &Tensor<2>, rotary: Option<&Rotary>) -> Tensor<3> {
         let [batch, time, dim] = x.dims();
         let (heads, dim_head) = (self.num_heads, dim / self.num_heads);
         let qkv = self.qkv.forward(x).reshape([batch, time, 3, heads, dim_head]).permute([2, 0, 3, 1, 4]);
         let part = |at: usize| -> Tensor<4> { qkv.clone().narrow(0, at, 1).squeeze_dim(0) }; // [batch, heads, time, dim_head]
-        let (q, k, v) = (part(0), part(1), part(2));
+        let turned = |x| match rotary {
+            Some(rotary) => rotary.turn(x),
+            None => x,
+        };
+        let (q, k, v) = (turned(part(0)), turned(part(1)), part(2));
         let scores = q.mul_scalar((dim_head as f64).powf(-0.5)).matmul(k.transpose());
         let absent = (mask.clone() - 1.0).mul_scalar(1e9).reshape([batch, 1, 1, time]);
         let weights = softmax(scores + absent, 3);

@@ -1,4 +1,5 @@
 //! The non-local block: every place looks at every other.
+use crate::{Error, Result};
 use burn::module::Module;
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation::softmax};
@@ -15,6 +16,14 @@ pub struct NonLocal {
 }
 
 impl NonLocal {
+    /// Checks the option `non_local`: numbers of stages, from 1 to `count`.
+    pub fn check(stages: &[usize], count: usize) -> Result<()> {
+        match stages.iter().find(|stage| !(1..=count).contains(stage)) {
+            Some(stage) => Err(Error::config("non_local", format!("no stage {stage}, expected 1 to {count}"))),
+            None => Ok(()),
+        }
+    }
+
     /// For places of `channels` channels.
     pub fn new(channels: usize, device: &Device) -> Self {
         let inner = channels.div_ceil(2);
@@ -39,6 +48,15 @@ impl NonLocal {
         let weights = softmax(q.matmul(k.transpose()) + absent, 2);
         let found = self.output.forward(weights.matmul(self.value.forward(places)));
         x + (found * mask.clone().unsqueeze_dim(2)).swap_dims(1, 2)
+    }
+
+    /// [`forward`](Self::forward) over `[batch, channels, height, width]`; the mask is of each row, `[batch, 1]`, or of
+    /// its lines, `[batch, height]`.
+    pub fn forward_places(&self, x: Tensor<4>, mask: &Tensor<2>) -> Tensor<4> {
+        let [batch, channels, height, width] = x.dims();
+        let mask = mask.clone().unsqueeze_dim::<3>(2).expand([batch, height, width]).reshape([batch, height * width]);
+        let x = self.forward(x.reshape([batch, channels, height * width]), &mask);
+        x.reshape([batch, channels, height, width])
     }
 }
 
