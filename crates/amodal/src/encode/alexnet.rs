@@ -138,7 +138,7 @@ impl Encode for Alexnet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Values, train::device};
+    use crate::{train::device, types::Values};
     use burn::tensor::Tensor;
 
     fn build(options: &AlexnetConfig, size: usize) -> Result<Alexnet> {
