@@ -17,6 +17,9 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// What the fusion reads where a row has not a modality, or a task does not read it: `skip` or `token`.
+    #[serde(default, skip_serializing_if = "Absence::is_skip")]
+    pub absent: Absence,
     /// The table and its splits.
     pub data: DataConfig,
     /// How training goes.
@@ -58,6 +61,24 @@ pub struct TaskConfig {
 
 fn one() -> f64 {
     1.0
+}
+
+/// What the fusion reads where a row has not a modality.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Absence {
+    /// Nothing: the modality takes no part.
+    #[default]
+    Skip,
+    /// A token that is learned for each modality, in training and after it alike; `train.modality_dropout` shows it to
+    /// training where every row has everything.
+    Token,
+}
+
+impl Absence {
+    fn is_skip(&self) -> bool {
+        *self == Self::Skip
+    }
 }
 
 /// What happens to a row with a value that cannot be read.

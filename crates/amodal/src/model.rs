@@ -1,10 +1,11 @@
 //! The model: encode every modality, fuse, decode every task.
 use crate::{
     Batch, Config, Error, Input, Named, Outputs, Result, Tokens,
-    config::TaskConfig,
+    config::{Absence, TaskConfig},
     decode::Decoder,
     encode::Encoder,
     fuse::Fusion,
+    layers::Absent,
     loss::{Loss, LossConfig},
     modalities::Modality,
     suggest,
@@ -21,6 +22,8 @@ pub struct Model {
     #[module(skip)]
     modalities: Vec<Modality>,
     encode: Vec<Encoder>,
+    /// One a modality, where the config asks for them.
+    absent: Vec<Absent>,
     fuse: Option<Fusion>,
     /// In the order of `names.tasks`.
     tasks: Vec<Task>,
@@ -76,6 +79,14 @@ impl Model {
         let build = Build { dims: dims.clone(), device };
         let fuse = config.fuse.as_ref().map(|part| part.build(&build).map_err(|error| error.within("fuse")));
         let fuse = fuse.transpose()?;
+        let absent = match (config.absent, &fuse) {
+            (Absence::Skip, _) => Vec::new(),
+            (Absence::Token, Some(_)) => dims.values().map(|dim| Absent::new(*dim, device)).collect(),
+            (Absence::Token, None) => {
+                return Err(Error::config("absent", "`token` is for a fusion, and there is no [fuse]")
+                    .with_help("add [fuse] with a type (`amodal list fusions`), or remove `absent`"));
+            }
+        };
         let mut tasks = Vec::new();
         for (name, task) in &config.tasks {
             let task = Task::new(name, task, config, &dims, fuse.as_ref(), device);
@@ -88,7 +99,7 @@ impl Model {
             modalities: config.encode.keys().cloned().collect(),
             tasks: config.tasks.keys().cloned().collect(),
         };
-        Ok(Self { modalities, encode, fuse, tasks, names })
+        Ok(Self { modalities, encode, absent, fuse, tasks, names })
     }
 
     /// The modalities by name, in name order.
@@ -152,8 +163,9 @@ impl Model {
 
     fn fuse(&self, encoded: &Named<Tokens>, from: &[String]) -> Result<Tokens> {
         let Some(fusion) = &self.fuse else { return Ok(encoded[&from[0]].clone()) };
-        let read = encoded.iter().map(|(name, tokens)| {
+        let read = encoded.iter().enumerate().map(|(at, (name, tokens))| {
             let tokens = if from.contains(name) { tokens.clone() } else { tokens.absent() };
+            let tokens = self.absent.get(at).map_or_else(|| tokens.clone(), |absent| absent.stand_in(&tokens));
             (name.clone(), tokens)
         });
         fusion.get().fuse(&read.collect())
@@ -173,7 +185,7 @@ impl Model {
         let mut steps: Vec<&str> = path.iter().map(String::as_str).collect();
         if let [stage, at, ..] = path {
             let names = match stage.as_str() {
-                "encode" => &self.names.modalities,
+                "encode" | "absent" => &self.names.modalities,
                 _ => &self.names.tasks,
             };
             if let (true, Some(name)) = (stage != "fuse", at.parse().ok().and_then(|at: usize| names.get(at))) {

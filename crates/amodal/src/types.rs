@@ -194,6 +194,17 @@ impl Tokens {
         Self { values: vector.unsqueeze_dim(1), mask: present }
     }
 
+    /// The tokens of all, one after the other.
+    pub fn cat(all: Vec<Self>) -> Self {
+        let (values, masks) = all.into_iter().map(|tokens| (tokens.values, tokens.mask)).unzip();
+        Self { values: Tensor::cat(values, 1), mask: Tensor::cat(masks, 1) }
+    }
+
+    /// `count` of the tokens from `start` on.
+    pub fn narrow(&self, start: usize, count: usize) -> Self {
+        Self { values: self.values.clone().narrow(1, start, count), mask: self.mask.clone().narrow(1, start, count) }
+    }
+
     /// Mean over real tokens, `[batch, dim]`; zero where a row has none.
     pub fn pool(&self) -> Tensor<2> {
         let [batch, tokens, dim] = self.values.dims();

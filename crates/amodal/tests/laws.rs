@@ -19,8 +19,8 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use parts::{
-    LENGTHS, Layout, TIME, assert_finite, assert_near, encoded, encoders, given, gradients, ids, list, parameters,
-    real, row, tensor,
+    LENGTHS, Layout, TIME, assert_finite, assert_near, encoded, encoders, fusions, given, gradients, ids, list,
+    parameters, real, row, tensor,
 };
 use std::collections::BTreeSet;
 
@@ -43,9 +43,9 @@ fn each_encoder(device: &Device, law: impl Fn(&str, Layout, &amodal::encode::Enc
 
 fn each_fusion(device: &Device, law: impl Fn(&str, &amodal::fuse::Fusion)) {
     device.seed(3);
-    for config in FusionConfig::all() {
+    for config in fusions() {
         let fusion = config.build(&Build { dims: parts::dims(), device }).unwrap().materialize();
-        law(config.name(), &fusion);
+        law(&format!("{config:?}"), &fusion);
     }
 }
 
@@ -605,6 +605,9 @@ fn modalities_reject_options_out_of_range() {
         "type = \"audio\"\nseconds = -1.0",
         "type = \"audio\"\nseconds = 20.0\nmax_seconds = 10.0",
         "type = \"audio\"\nmax_seconds = -1.0",
+        "type = \"audio\"\nfeatures = \"mfcc\"\ncoefficients = 0",
+        "type = \"audio\"\nfeatures = \"mfcc\"\ncoefficients = 65",
+        "type = \"audio\"\nfeatures = \"mfcc\"\naugment = { mel_shift = 1 }",
         "type = \"audio\"\nmel = { num_mels = 0 }",
         "type = \"audio\"\nmel = { sample_rate_hz = 0 }",
         "type = \"audio\"\nmel = { hop_ms = 0.0 }",

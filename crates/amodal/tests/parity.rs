@@ -149,3 +149,15 @@ fn fusions() {
         compare(case);
     }
 }
+
+#[test]
+fn fusions_by_attention_and_of_pairs() {
+    for case in ["transformer", "class_token", "cross_attention", "bottleneck", "relation", "relation_of_cells"] {
+        compare(case);
+    }
+}
+
+#[test]
+fn a_learned_token_for_what_is_absent() {
+    compare("absent");
+}

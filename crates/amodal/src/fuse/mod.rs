@@ -1,10 +1,14 @@
 //! Fusions: every modality's tokens to one sequence.
+pub mod bottleneck;
 pub mod concat;
+pub mod cross_attention;
 pub mod max;
 pub mod mean;
 pub mod min;
 pub mod product;
+pub mod relation;
 pub mod sum;
+pub mod transformer;
 
 use crate::{Named, Result, Tokens, registry};
 
@@ -20,11 +24,15 @@ pub trait Fuse {
 registry! {
     /// Fuses all modalities of a row.
     Fusion(Fuse), FusionConfig {
+        "bottleneck" => Bottleneck(bottleneck::Bottleneck, bottleneck::BottleneckConfig),
         "concat" => Concat(concat::Concat, concat::ConcatConfig),
+        "cross_attention" => CrossAttention(cross_attention::CrossAttention, cross_attention::CrossAttentionConfig),
         "max" => Max(max::Max, max::MaxConfig),
         "mean" => Mean(mean::Mean, mean::MeanConfig),
         "min" => Min(min::Min, min::MinConfig),
         "product" => Product(product::Product, product::ProductConfig),
+        "relation" => Relation(relation::Relation, relation::RelationConfig),
         "sum" => Sum(sum::Sum, sum::SumConfig),
+        "transformer" => Transformer(transformer::Transformer, transformer::TransformerConfig),
     }
 }

@@ -1,4 +1,4 @@
-//! Multi-head self-attention and the block around it.
+//! Multi-head attention and the block around it.
 use crate::{
     Error, Result, Tokens,
     layers::position::Rotary,
@@ -9,6 +9,7 @@ use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, Linea
 use burn::tensor::{
     Device, Tensor,
     activation::{gelu, softmax},
+    module::linear,
 };
 
 /// Sizes of a [`Block`].
@@ -45,11 +46,12 @@ impl BlockConfig {
     }
 }
 
-/// Self-attention and a perceptron, each behind a layer norm and a residual (Vaswani et al. 2017, arXiv:1706.03762).
-/// Differs: the norm comes first (Xiong et al. 2020, arXiv:2002.04745).
+/// Attention and a perceptron, each behind a layer norm and a residual (Vaswani et al. 2017, arXiv:1706.03762). Differs:
+/// the norm comes first (Xiong et al. 2020, arXiv:2002.04745).
 #[derive(Module, Debug)]
 pub struct Block {
     attention_norm: LayerNorm,
+    /// Queries, keys and values side by side.
     qkv: Linear,
     output: Linear,
     mlp_norm: LayerNorm,
@@ -60,32 +62,52 @@ pub struct Block {
 }
 
 impl Block {
-    /// The same shape; padded keys are never attended to, and a row without a real key stays as it is.
+    /// The same shape, each token attending to all of its row; padded keys are never attended to, and nothing is added by
+    /// attention to a row without a real key.
     pub fn forward(&self, tokens: &Tokens) -> Tokens {
         self.forward_turned(tokens, None)
     }
 
     /// [`forward`](Self::forward), with queries and keys turned by their positions where these are given.
     pub fn forward_turned(&self, tokens: &Tokens, rotary: Option<&Rotary>) -> Tokens {
-        let x = tokens.values.clone();
-        let attended = self.attend(self.attention_norm.forward(x.clone()), &tokens.mask, rotary);
-        let x = x + self.dropout.forward(attended);
+        let [_, _, dim] = tokens.values.dims();
+        let qkv = self.qkv.forward(self.attention_norm.forward(tokens.values.clone()));
+        let (mut queries, mut keys_values) = (qkv.clone().narrow(2, 0, dim), qkv.narrow(2, dim, 2 * dim));
+        if let Some(rotary) = rotary {
+            let (keys, values) = (keys_values.clone().narrow(2, 0, dim), keys_values.narrow(2, dim, dim));
+            queries = rotary.turn(queries, self.num_heads);
+            keys_values = Tensor::cat(vec![rotary.turn(keys, self.num_heads), values], 2);
+        }
+        self.after(tokens, queries, keys_values, &tokens.mask)
+    }
+
+    /// The same shape, each token attending to the tokens of `memory`, `[batch, memory, dim]`, instead.
+    pub fn cross(&self, tokens: &Tokens, memory: &Tokens) -> Tokens {
+        let [_, _, dim] = tokens.values.dims();
+        let project = |tokens: &Tokens, start: usize, size: usize| {
+            let x = self.attention_norm.forward(tokens.values.clone());
+            let bias = self.qkv.bias.as_ref().map(|bias| bias.val().narrow(0, start, size));
+            linear(x, self.qkv.weight.val().narrow(1, start, size), bias)
+        };
+        self.after(tokens, project(tokens, 0, dim), project(memory, dim, 2 * dim), &memory.mask)
+    }
+
+    /// All that follows the queries, `[batch, time, dim]`, and the keys and values side by side.
+    fn after(&self, tokens: &Tokens, queries: Tensor<3>, keys_values: Tensor<3>, mask: &Tensor<2>) -> Tokens {
+        let x = tokens.values.clone() + self.dropout.forward(self.attend(queries, keys_values, mask));
         let hidden = self.contract.forward(gelu(self.expand.forward(self.mlp_norm.forward(x.clone()))));
         Tokens { values: x + self.dropout.forward(hidden), mask: tokens.mask.clone() }
     }
 
-    fn attend(&self, x: Tensor<3>, mask: &Tensor<2>, rotary: Option<&Rotary>) -> Tensor<3> {
-        let [batch, time, dim] = x.dims();
+    fn attend(&self, queries: Tensor<3>, keys_values: Tensor<3>, mask: &Tensor<2>) -> Tensor<3> {
+        let ([batch, time, dim], [_, keys, _]) = (queries.dims(), keys_values.dims());
         let (heads, dim_head) = (self.num_heads, dim / self.num_heads);
-        let qkv = self.qkv.forward(x).reshape([batch, time, 3, heads, dim_head]).permute([2, 0, 3, 1, 4]);
-        let part = |at: usize| -> Tensor<4> { qkv.clone().narrow(0, at, 1).squeeze_dim(0) }; // [batch, heads, time, dim_head]
-        let turned = |x| match rotary {
-            Some(rotary) => rotary.turn(x),
-            None => x,
-        };
-        let (q, k, v) = (turned(part(0)), turned(part(1)), part(2));
+        let q = queries.reshape([batch, time, heads, dim_head]).swap_dims(1, 2); // [batch, heads, time, dim_head]
+        let keys_values = keys_values.reshape([batch, keys, 2, heads, dim_head]).permute([2, 0, 3, 1, 4]);
+        let part = |at: usize| -> Tensor<4> { keys_values.clone().narrow(0, at, 1).squeeze_dim(0) };
+        let (k, v) = (part(0), part(1)); // [batch, heads, keys, dim_head]
         let scores = q.mul_scalar((dim_head as f64).powf(-0.5)).matmul(k.transpose());
-        let absent = (mask.clone() - 1.0).mul_scalar(1e9).reshape([batch, 1, 1, time]);
+        let absent = (mask.clone() - 1.0).mul_scalar(1e9).reshape([batch, 1, 1, keys]);
         let weights = softmax(scores + absent, 3);
         let mixed = weights.matmul(v).permute([0, 2, 1, 3]).reshape([batch, time, dim]);
         let any = mask.clone().max_dim(1).unsqueeze_dim::<3>(2); // a row of padding attends to nothing

@@ -1,4 +1,5 @@
 //! Blocks that several parts share: one copy of each.
+pub mod absent;
 pub mod align;
 pub mod attention;
 pub mod mlp;
@@ -9,6 +10,7 @@ pub mod position;
 pub mod project;
 pub mod recurrent;
 
+pub use absent::Absent;
 pub use align::Align;
 pub use attention::{Block, BlockConfig};
 pub use mlp::Mlp;

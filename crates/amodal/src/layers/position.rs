@@ -20,10 +20,10 @@ pub fn sinusoids(time: usize, dim: usize, device: &Device) -> Tensor<2> {
 /// depends on how far apart they are (Su et al. 2021, arXiv:2104.09864, eq. 34).
 #[derive(Clone, Debug)]
 pub struct Rotary {
-    /// `[time, pairs, 1]`.
-    cos: Tensor<3>,
-    /// `[time, pairs, 1]`.
-    sin: Tensor<3>,
+    /// `[1, time, 1, pairs, 1]`.
+    cos: Tensor<5>,
+    /// `[1, time, 1, pairs, 1]`.
+    sin: Tensor<5>,
 }
 
 impl Rotary {
@@ -33,18 +33,20 @@ impl Rotary {
         let table = |function: fn(f64) -> f64| {
             let at = |place: usize| function(angle(place / pairs, place % pairs, dim)) as f32;
             let values: Vec<f32> = (0..time * pairs).map(at).collect();
-            Tensor::from_data(TensorData::new(values, [time, pairs, 1]), device)
+            Tensor::from_data(TensorData::new(values, [1, time, 1, pairs, 1]), device)
         };
         Self { cos: table(f64::cos), sin: table(f64::sin) }
     }
 
-    /// `[batch, heads, time, dim]` to the same shape.
-    pub fn turn(&self, x: Tensor<4>) -> Tensor<4> {
-        let [batch, heads, time, dim] = x.dims();
-        let pairs: Tensor<5> = x.reshape([batch, heads, time, dim / 2, 2]);
+    /// Each head's channels, `[batch, time, heads * dim]` to the same shape.
+    pub fn turn(&self, x: Tensor<3>, heads: usize) -> Tensor<3> {
+        let [batch, time, width] = x.dims();
+        let pairs = x.reshape([batch, time, heads, width / heads / 2, 2]);
         let (even, odd) = (pairs.clone().narrow(4, 0, 1), pairs.narrow(4, 1, 1));
-        let (cos, sin) = (self.cos.clone().unsqueeze::<5>(), self.sin.clone().unsqueeze::<5>());
-        let turned = vec![even.clone() * cos.clone() - odd.clone() * sin.clone(), even * sin + odd * cos];
-        Tensor::cat(turned, 4).reshape([batch, heads, time, dim])
+        let turned = vec![
+            even.clone() * self.cos.clone() - odd.clone() * self.sin.clone(),
+            even * self.sin.clone() + odd * self.cos.clone(),
+        ];
+        Tensor::cat(turned, 4).reshape([batch, time, width])
     }
 }

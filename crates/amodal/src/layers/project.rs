@@ -1,10 +1,10 @@
-//! Every modality as one vector of one width: what the simple fusions start from.
+//! Every modality at one width: what most fusions start from.
 use crate::{Named, Tokens, types::Build};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Tensor;
 
-/// A linear projection of each modality's mean token to one width.
+/// A linear projection of each modality to one width; its bias tells the modalities apart.
 #[derive(Module, Debug)]
 pub struct Project {
     project: Vec<Linear>,
@@ -21,6 +21,16 @@ impl Project {
     pub fn forward(&self, encoded: &Named<Tokens>) -> Vec<(Tensor<2>, Tensor<2>)> {
         let modalities = self.project.iter().zip(encoded.values());
         modalities.map(|(project, tokens)| (project.forward(tokens.pool()), tokens.present())).collect()
+    }
+
+    /// The tokens of each modality, `[batch, tokens, dim]`.
+    pub fn tokens(&self, encoded: &Named<Tokens>) -> Vec<Tokens> {
+        let modalities = self.project.iter().zip(encoded.values());
+        let project = |(project, tokens): (&Linear, &Tokens)| Tokens {
+            values: project.forward(tokens.values.clone()),
+            mask: tokens.mask.clone(),
+        };
+        modalities.map(project).collect()
     }
 }
 

@@ -16,6 +16,7 @@ use amodal::{
         transformer::{Positions, TransformerConfig},
         vit::{VitConfig, VitPool},
     },
+    fuse::{FusionConfig, relation},
     layers::{Normalize, Pool},
     random::{Purpose, RngExt, random},
     types::{Build, Values},
@@ -245,6 +246,33 @@ pub(crate) fn small(config: EncoderConfig) -> EncoderConfig {
         }
         other => other,
     }
+}
+
+/// Every registered fusion, and the options that change how one works.
+pub(crate) fn fusions() -> Vec<FusionConfig> {
+    use relation::{Combine, RelationConfig};
+    let mut all = FusionConfig::all();
+    let transformer = amodal::fuse::transformer::TransformerConfig { class_token: true, ..Default::default() };
+    all.push(FusionConfig::Transformer(transformer));
+    for (condition, combine) in [(vec!["b"], Combine::Sum), (vec!["a", "b"], Combine::Mean)] {
+        let condition = condition.into_iter().map(String::from).collect();
+        all.push(FusionConfig::Relation(RelationConfig { condition, combine, ..Default::default() }));
+    }
+    all
+}
+
+/// The same fusions at small sizes, without dropout; one without an arm is taken as it is.
+pub(crate) fn small_fusion(mut config: FusionConfig) -> FusionConfig {
+    match &mut config {
+        FusionConfig::Bottleneck(options) => (options.dim, options.num_heads, options.dropout) = (4, 2, 0.0),
+        FusionConfig::CrossAttention(options) => {
+            (options.dim, options.num_layers, options.num_heads, options.dropout) = (4, 1, 2, 0.0);
+        }
+        FusionConfig::Relation(options) => (options.dim, options.hidden) = (4, vec![6, 5]),
+        FusionConfig::Transformer(options) => (options.dim, options.num_heads, options.dropout) = (4, 2, 0.0),
+        _ => {}
+    }
+    config
 }
 
 /// Three modalities of different widths and token counts. Rows: all three; all, padded; without `a`; without `b`;
