@@ -6,11 +6,8 @@ mod parts;
 use amodal::{
     Batch, Input, Named, Outputs, Prediction, Tokens,
     decode::DecoderConfig,
-    encode::{
-        EncoderConfig,
-        cnn::{CnnConfig, Pool},
-    },
-    layers::Normalize,
+    encode::{EncoderConfig, cnn::CnnConfig},
+    layers::{Normalize, Pool},
     loss::LossConfig,
     train::device,
     types::{Build, Values},
@@ -89,7 +86,7 @@ fn encoders_match_central_differences() {
 fn batch_normalisation_matches_central_differences() {
     let device = training_device();
     let norm = Normalize::Batch;
-    let options = CnnConfig { dim: 4, channels: vec![3, 4], depth: 1, norm, pool: Pool::Mean, dropout: 0.0 };
+    let options = CnnConfig { dim: 4, channels: vec![3, 4], norm, pool: Pool::Mean, ..Default::default() };
     let config = EncoderConfig::Cnn(options);
     for layout in [Layout::Image, Layout::Series] {
         let encoder = layout.encoder(&config, &device).unwrap();

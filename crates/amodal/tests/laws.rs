@@ -639,6 +639,9 @@ fn modalities_reject_options_out_of_range() {
         "type = \"audio\"\nseconds = -1.0",
         "type = \"audio\"\nseconds = 20.0\nmax_seconds = 10.0",
         "type = \"audio\"\nmax_seconds = -1.0",
+        "type = \"audio\"\nfeatures = \"mfcc\"\ncoefficients = 0",
+        "type = \"audio\"\nfeatures = \"mfcc\"\ncoefficients = 65",
+        "type = \"audio\"\nfeatures = \"mfcc\"\naugment = { mel_shift = 1 }",
         "type = \"audio\"\nmel = { num_mels = 0 }",
         "type = \"audio\"\nmel = { sample_rate_hz = 0 }",
         "type = \"audio\"\nmel = { hop_ms = 0.0 }",
@@ -668,6 +671,9 @@ fn parts_reject_options_out_of_range() {
     };
     let mut taken = Vec::new();
     for wrong in [
+        "type = \"alexnet\"\nchannels = [4, 4]",
+        "type = \"alexnet\"\nkernel = 13",
+        "type = \"alexnet\"\nstride = 0",
         "type = \"bag\"\ndim = 0",
         "type = \"bag\"\nhidden = [0]",
         "type = \"category\"\ndim = 0",
@@ -675,11 +681,28 @@ fn parts_reject_options_out_of_range() {
         "type = \"cnn\"\nchannels = [4, 0]",
         "type = \"cnn\"\ndepth = 0",
         "type = \"cnn\"\ndropout = 1.0",
+        "type = \"cnn\"\nnon_local = [0]",
+        "type = \"cnn\"\nnon_local = [4]",
+        "type = \"cnn\"\ncoordinates = true",
+        "type = \"gru\"\nnum_layers = 0",
+        "type = \"lstm\"\nbidirectional = true\ndim = 5",
+        "type = \"lstm\"\ndropout = 1.0",
         "type = \"number\"\ndropout = -0.1",
         "type = \"number\"\nhidden = [0]",
+        "type = \"resnet\"\nblocks = [1]",
+        "type = \"resnet\"\nchannels = []\nblocks = []",
+        "type = \"resnet\"\nblocks = [1, 0, 1]",
+        "type = \"resnet\"\nnon_local = [4]",
+        "type = \"text_cnn\"\nwindows = []",
+        "type = \"text_cnn\"\nchannels = 0",
+        "type = \"transformer\"\nframes = 0",
+        "type = \"transformer\"\nmax_length = 0",
+        "type = \"transformer\"\npositions = \"rotary\"\nnum_heads = 8\ndim = 24",
         "type = \"transformer\"\nnum_heads = 0",
         "type = \"transformer\"\nnum_heads = 3\ndim = 8",
         "type = \"transformer\"\nnum_layers = 0",
+        "type = \"vit\"\npatch = 0",
+        "type = \"vit\"\nnum_heads = 3",
     ] {
         let config: EncoderConfig = toml::from_str(wrong).unwrap();
         let dims = dims(&[("input", 3), ("height", 8), ("width", 8)]);

@@ -153,6 +153,23 @@ fn transformers_and_convolutions_over_sequences() {
 }
 
 #[test]
+fn encoders_of_pictures() {
+    for case in ["pictures", "residual"] {
+        compare(case);
+    }
+}
+
+#[test]
+fn recurrent_encoders() {
+    compare("recurrent");
+}
+
+#[test]
+fn windows_of_words_and_positions_of_transformers() {
+    compare("positions");
+}
+
+#[test]
 fn fusions() {
     for case in ["max", "min", "product", "sum"] {
         compare(case);

@@ -2,8 +2,7 @@
 use super::Encode;
 use crate::{
     Error, Input, Result, Tokens,
-    kernels::convolve,
-    layers::{Norm, Normalize},
+    layers::{NonLocal, Norm, Normalize, Pool, conv::activate, places::shrink},
     types::{Build, Values, at_least, within},
 };
 use burn::module::Module;
@@ -11,22 +10,8 @@ use burn::nn::{
     Dropout, DropoutConfig, Linear, LinearConfig, PaddingConfig2d,
     conv::{Conv2d, Conv2dConfig},
 };
-use burn::tensor::{Tensor, module::max_pool2d, ops::MaxPoolOptions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// How the last stage's places become tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Pool {
-    /// One token: the mean over all places.
-    Mean,
-    /// One token: all places side by side, through one linear layer. Where a thing is, is kept.
-    #[default]
-    Flatten,
-    /// One token a place of a picture, one a step of a sound.
-    Grid,
-}
 
 /// For images and for sounds as log-mel spectrograms: stages of 3×3 convolutions, each followed by normalisation and
 /// ReLU, and closed by 2×2 max-pooling (LeCun et al. 1998, doi:10.1109/5.726791; the depth of a stage as in Simonyan and
@@ -40,10 +25,14 @@ pub struct CnnConfig {
     pub channels: Vec<usize>,
     /// Convolutions a stage.
     pub depth: usize,
-    /// What follows each convolution: `batch` or `none`.
+    /// What follows each convolution: `batch`, `local_response` or `none`.
     pub norm: Normalize,
     /// How places become tokens: `flatten`, `mean` or `grid`.
     pub pool: Pool,
+    /// Whether the places of `grid` are told their row and column, from -1 to 1 (Santoro et al. 2017, arXiv:1706.01427).
+    pub coordinates: bool,
+    /// Stages that a non-local block follows, counted from 1 (Wang et al. 2018, arXiv:1711.07971).
+    pub non_local: Vec<usize>,
     /// Probability that a value is dropped before the last layer in training.
     pub dropout: f64,
 }
@@ -56,6 +45,8 @@ impl Default for CnnConfig {
             depth: 1,
             norm: Normalize::Batch,
             pool: Pool::Flatten,
+            coordinates: false,
+            non_local: Vec::new(),
             dropout: 0.0,
         }
     }
@@ -68,6 +59,7 @@ impl CnnConfig {
         at_least("channels", self.channels.len(), 1)?;
         at_least("depth", self.depth, 1)?;
         within("dropout", self.dropout, 0.0, 0.95)?;
+        NonLocal::check(&self.non_local, self.channels.len())?;
         // a picture has colours, a height and a width; a sound has mel bands and, where it is fixed, a time
         let picture = build.dims.contains_key("height");
         let (colours, height, width) = match picture {
@@ -80,22 +72,29 @@ impl CnnConfig {
             for layer in 0..self.depth {
                 let conv = Conv2dConfig::new([input, *channels], [3, 3])
                     .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-                    .with_bias(self.norm == Normalize::None)
+                    .with_bias(self.norm != Normalize::Batch)
                     .init(build.device);
                 let norm = Norm::new(self.norm, *channels, build.device);
-                stages.push(Stage { conv, norm, shrink: layer + 1 == self.depth });
+                let shrink = layer + 1 == self.depth;
+                let non_local = shrink && self.non_local.contains(&(at + 1));
+                let non_local = non_local.then(|| NonLocal::new(*channels, build.device));
+                stages.push(Stage { conv, norm, shrink, non_local });
                 input = *channels;
             }
         }
         let halve = |size: usize| (0..self.channels.len()).fold(size, |size, _| size.div_ceil(2));
         let features = match (self.pool, picture, height) {
-            (Pool::Flatten, _, Some(height)) => input * halve(height) * halve(width),
             (Pool::Flatten, _, None) => {
                 let error = Error::config("pool", "`flatten` needs sounds of one length");
                 return Err(error.with_help("give the modality a `seconds`, or choose pool = \"mean\""));
             }
-            (_, true, _) => input,
-            (_, false, _) => input * halve(width),
+            (_, false, _) if self.coordinates => {
+                return Err(Error::config("coordinates", "a sound has no rows and columns"));
+            }
+            (Pool::Flatten, _, Some(height)) | (_, true, Some(height)) => {
+                self.pool.width([input, halve(height), halve(width)], self.coordinates)?
+            }
+            _ => input * halve(width),
         };
         Ok(Cnn {
             stages,
@@ -103,6 +102,7 @@ impl CnnConfig {
             dropout: DropoutConfig::new(self.dropout).init(),
             dim: self.dim,
             pool: self.pool,
+            coordinates: self.coordinates,
         })
     }
 }
@@ -116,6 +116,7 @@ pub struct Cnn {
     dim: usize,
     #[module(skip)]
     pool: Pool,
+    coordinates: bool,
 }
 
 /// One convolution and what follows it.
@@ -124,13 +125,7 @@ struct Stage {
     conv: Conv2d,
     norm: Norm,
     shrink: bool,
-}
-
-/// Max-pooling; a last place without a neighbour stays.
-fn shrink(x: Tensor<4>, by: [usize; 2]) -> Tensor<4> {
-    let options =
-        MaxPoolOptions { kernel_size: by, stride: by, padding: [(0, 0); 2], dilation: [1, 1], ceil_mode: true };
-    max_pool2d(x, options)
+    non_local: Option<NonLocal>,
 }
 
 impl Encode for Cnn {
@@ -147,30 +142,25 @@ impl Encode for Cnn {
             false => (input.series()? * input.mask.clone().unsqueeze_dim(2)).unsqueeze_dim(1),
         };
         let mut mask = input.mask.clone();
-        let present = input.mask.clone().max_dim(1);
         for stage in &self.stages {
-            let weight = stage.conv.weight.val();
-            let bias = stage.conv.bias.as_ref().map(|bias| bias.val());
-            x = convolve(x, weight, [1, 1], [1, 1])?;
-            let real = if picture { present.ones_like() } else { mask.clone() }; // padding must not leak into the sound
-            x = stage.norm.activate(x, bias, real, stage.shrink)?;
+            let padding = (!picture).then_some(&mask); // must not leak into the sound
+            x = activate(&stage.conv, &stage.norm, x, padding, stage.shrink)?;
             if stage.shrink && !picture {
                 let [batch, time] = mask.dims();
                 mask = shrink(mask.reshape([batch, 1, time, 1]), [2, 1]).reshape([batch as i64, -1]);
             }
+            if let Some(non_local) = &stage.non_local {
+                x = non_local.forward_places(x, &mask);
+            }
         }
-        let [batch, channels, height, width] = x.dims();
-        let places: Tensor<3> = match (self.pool, picture) {
-            (Pool::Flatten, _) => x.reshape([batch, 1, channels * height * width]),
-            (_, true) => x.reshape([batch, channels, height * width]).swap_dims(1, 2),
-            (_, false) => x.swap_dims(1, 2).reshape([batch, height, channels * width]),
+        let present = input.mask.clone().max_dim(1);
+        let places = match picture || self.pool == Pool::Flatten {
+            true => self.pool.tokens(x, present.clone(), self.coordinates),
+            false => {
+                let [batch, channels, time, bands] = x.dims();
+                Tokens { values: x.swap_dims(1, 2).reshape([batch, time, channels * bands]), mask }
+            }
         };
-        let mask = match (self.pool, picture) {
-            (Pool::Flatten, _) => present.clone(),
-            (_, true) => present.clone().expand([batch as i64, (height * width) as i64]),
-            (_, false) => mask,
-        };
-        let places = Tokens { values: places, mask };
         if self.pool == Pool::Mean {
             let vector = self.output.forward(self.dropout.forward(places.pool()));
             return Ok(Tokens::one(vector, present));

@@ -1,9 +1,16 @@
 //! Encoders: one modality's input to tokens.
+pub mod alexnet;
 pub mod bag;
 pub mod category;
 pub mod cnn;
+pub mod gru;
+pub mod lstm;
 pub mod number;
+pub mod recurrent;
+pub mod resnet;
+pub mod text_cnn;
 pub mod transformer;
+pub mod vit;
 
 use crate::{Input, Result, Tokens, registry};
 
@@ -19,10 +26,16 @@ pub trait Encode {
 registry! {
     /// Encodes one modality.
     Encoder(Encode), EncoderConfig {
+        "alexnet" => Alexnet(alexnet::Alexnet, alexnet::AlexnetConfig),
         "bag" => Bag(bag::Bag, bag::BagConfig),
         "category" => Category(category::Category, category::CategoryConfig),
         "cnn" => Cnn(cnn::Cnn, cnn::CnnConfig),
+        "gru" => Gru(recurrent::Recurrent, gru::GruConfig),
+        "lstm" => Lstm(recurrent::Recurrent, lstm::LstmConfig),
         "number" => Number(number::Number, number::NumberConfig),
+        "resnet" => Resnet(resnet::Resnet, resnet::ResnetConfig),
+        "text_cnn" => TextCnn(text_cnn::TextCnn, text_cnn::TextCnnConfig),
         "transformer" => Transformer(transformer::Transformer, transformer::TransformerConfig),
+        "vit" => Vit(vit::Vit, vit::VitConfig),
     }
 }

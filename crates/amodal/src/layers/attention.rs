@@ -1,6 +1,7 @@
 //! Multi-head attention and the block around it.
 use crate::{
     Error, Result, Tokens,
+    layers::position::Rotary,
     types::{at_least, within},
 };
 use burn::module::Module;
@@ -64,9 +65,20 @@ impl Block {
     /// The same shape, each token attending to all of its row; padded keys are never attended to, and nothing is added by
     /// attention to a row without a real key.
     pub fn forward(&self, tokens: &Tokens) -> Tokens {
+        self.forward_turned(tokens, None)
+    }
+
+    /// [`forward`](Self::forward), with queries and keys turned by their positions where these are given.
+    pub fn forward_turned(&self, tokens: &Tokens, rotary: Option<&Rotary>) -> Tokens {
         let [_, _, dim] = tokens.values.dims();
         let qkv = self.qkv.forward(self.attention_norm.forward(tokens.values.clone()));
-        self.after(tokens, qkv.clone().narrow(2, 0, dim), qkv.narrow(2, dim, 2 * dim), &tokens.mask)
+        let (mut queries, mut keys_values) = (qkv.clone().narrow(2, 0, dim), qkv.narrow(2, dim, 2 * dim));
+        if let Some(rotary) = rotary {
+            let (keys, values) = (keys_values.clone().narrow(2, 0, dim), keys_values.narrow(2, dim, dim));
+            queries = rotary.turn(queries, self.num_heads);
+            keys_values = Tensor::cat(vec![rotary.turn(keys, self.num_heads), values], 2);
+        }
+        self.after(tokens, queries, keys_values, &tokens.mask)
     }
 
     /// The same shape, each token attending to the tokens of `memory`, `[batch, memory, dim]`, instead.

@@ -2,14 +2,21 @@
 pub mod absent;
 pub mod align;
 pub mod attention;
+pub mod conv;
 pub mod mlp;
+pub mod non_local;
 pub mod norm;
+pub mod places;
 pub mod position;
 pub mod project;
+pub mod recurrent;
 
 pub use absent::Absent;
 pub use align::Align;
 pub use attention::{Block, BlockConfig};
 pub use mlp::Mlp;
+pub use non_local::NonLocal;
 pub use norm::{Norm, Normalize};
+pub use places::Pool;
 pub use project::Project;
+pub use recurrent::Recurrent;

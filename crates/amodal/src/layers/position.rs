@@ -1,12 +1,52 @@
-//! Positions of tokens, as vectors to add.
+//! Positions of tokens: vectors to add, and angles to turn by.
 use burn::tensor::{Device, Tensor, TensorData};
+
+/// The angle of a pair of channels at a position: geometric wavelengths (Vaswani et al. 2017, arXiv:1706.03762, section 3.5).
+fn angle(at: usize, pair: usize, dim: usize) -> f64 {
+    at as f64 / 10_000_f64.powf((2 * pair) as f64 / dim as f64)
+}
 
 /// Sinusoids of geometric wavelengths, `[time, dim]` (Vaswani et al. 2017, arXiv:1706.03762, section 3.5).
 pub fn sinusoids(time: usize, dim: usize, device: &Device) -> Tensor<2> {
     let value = |at: usize, channel: usize| {
-        let angle = at as f64 / 10_000_f64.powf((channel / 2 * 2) as f64 / dim as f64);
+        let angle = angle(at, channel / 2, dim);
         (if channel.is_multiple_of(2) { angle.sin() } else { angle.cos() }) as f32
     };
     let values: Vec<f32> = (0..time).flat_map(|at| (0..dim).map(move |channel| value(at, channel))).collect();
     Tensor::from_data(TensorData::new(values, [time, dim]), device)
+}
+
+/// Turns each pair of neighbouring channels by an angle that grows with the position, so that a product of two of them
+/// depends on how far apart they are (Su et al. 2021, arXiv:2104.09864, eq. 34).
+#[derive(Clone, Debug)]
+pub struct Rotary {
+    /// `[1, time, 1, pairs, 1]`.
+    cos: Tensor<5>,
+    /// `[1, time, 1, pairs, 1]`.
+    sin: Tensor<5>,
+}
+
+impl Rotary {
+    /// For `dim` channels, an even number.
+    pub fn new(time: usize, dim: usize, device: &Device) -> Self {
+        let pairs = dim / 2;
+        let table = |function: fn(f64) -> f64| {
+            let at = |place: usize| function(angle(place / pairs, place % pairs, dim)) as f32;
+            let values: Vec<f32> = (0..time * pairs).map(at).collect();
+            Tensor::from_data(TensorData::new(values, [1, time, 1, pairs, 1]), device)
+        };
+        Self { cos: table(f64::cos), sin: table(f64::sin) }
+    }
+
+    /// Each head's channels, `[batch, time, heads * dim]` to the same shape.
+    pub fn turn(&self, x: Tensor<3>, heads: usize) -> Tensor<3> {
+        let [batch, time, width] = x.dims();
+        let pairs = x.reshape([batch, time, heads, width / heads / 2, 2]);
+        let (even, odd) = (pairs.clone().narrow(4, 0, 1), pairs.narrow(4, 1, 1));
+        let turned = vec![
+            even.clone() * self.cos.clone() - odd.clone() * self.sin.clone(),
+            even * self.sin.clone() + odd * self.cos.clone(),
+        ];
+        Tensor::cat(turned, 4).reshape([batch, time, width])
+    }
 }

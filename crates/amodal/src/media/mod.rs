@@ -5,6 +5,7 @@
 //! file or the network.
 pub mod audio;
 pub mod augment;
+pub mod cepstrum;
 mod container;
 pub mod image;
 pub mod mel;

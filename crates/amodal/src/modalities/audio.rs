@@ -1,9 +1,10 @@
-//! Sounds: WAV, FLAC, MP3, Ogg Vorbis, as log-mel spectrograms.
+//! Sounds: WAV, FLAC, MP3, Ogg Vorbis, as log-mel spectrograms or their cepstral coefficients.
 use super::{Fit, Read, kind};
 use crate::{
     Error, Item, Named, Raw, Result,
     media::{
         audio::{SoundLimits, decode, resample},
+        cepstrum::Cepstrum,
         mel::{LogMel, Mel},
         spec_augment::SpecAugment,
     },
@@ -15,7 +16,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Sounds (WAV, FLAC, MP3, Ogg Vorbis), mono, resampled, as log-mel spectrograms of zero mean and unit deviation.
+/// What is read of a sound's windows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Features {
+    /// The logarithm of the power in each band.
+    #[default]
+    LogMel,
+    /// The first coefficients of its cosine transform.
+    Mfcc,
+}
+
+/// Sounds (WAV, FLAC, MP3, Ogg Vorbis), mono, resampled, as log-mel spectrograms of zero mean and unit deviation, or as the
+/// cepstral coefficients (MFCC) of these.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AudioConfig {
@@ -26,13 +39,24 @@ pub struct AudioConfig {
     pub max_seconds: f32,
     /// The spectrogram.
     pub mel: Mel,
+    /// What is read of it: `log_mel`, or `mfcc` (Davis and Mermelstein 1980, doi:10.1109/TASSP.1980.1163420).
+    pub features: Features,
+    /// Coefficients of `mfcc`, the first being the loudness.
+    pub coefficients: usize,
     /// Random changes in training; all off by default.
     pub augment: SpecAugment,
 }
 
 impl Default for AudioConfig {
     fn default() -> Self {
-        Self { seconds: None, max_seconds: 600.0, mel: Mel::default(), augment: SpecAugment::default() }
+        Self {
+            seconds: None,
+            max_seconds: 600.0,
+            mel: Mel::default(),
+            features: Features::LogMel,
+            coefficients: 13,
+            augment: SpecAugment::default(),
+        }
     }
 }
 
@@ -45,7 +69,18 @@ impl AudioConfig {
         }
         self.augment.check().map_err(|error| error.within("augment"))?;
         let mel = LogMel::new(&self.mel).map_err(|error| error.within("mel"))?;
-        Ok(Audio { config: self.clone(), mel: Arc::new(mel) })
+        let cepstrum = match self.features {
+            Features::LogMel => None,
+            Features::Mfcc => {
+                within("coefficients", self.coefficients as f64, 1.0, mel.num_mels() as f64)?;
+                if self.augment.mel_masks > 0 || self.augment.mel_shift > 0 {
+                    let error = Error::config("augment", "hides or shifts bands, and `mfcc` has none");
+                    return Err(error.with_help("choose features = \"log_mel\", or leave out mel_masks and mel_shift"));
+                }
+                Some(Arc::new(Cepstrum::new(mel.num_mels(), self.coefficients)))
+            }
+        };
+        Ok(Audio { config: self.clone(), mel: Arc::new(mel), cepstrum })
     }
 }
 
@@ -58,11 +93,20 @@ pub struct Audio {
     config: AudioConfig,
     #[module(skip)]
     mel: Arc<LogMel>,
+    #[module(skip)]
+    cepstrum: Option<Arc<Cepstrum>>,
+}
+
+impl Audio {
+    /// Numbers a window.
+    fn channels(&self) -> usize {
+        self.cepstrum.as_ref().map_or(self.mel.num_mels(), |cepstrum| cepstrum.coefficients())
+    }
 }
 
 impl Read for Audio {
     fn dims(&self) -> Named<usize> {
-        let mut dims: Named<usize> = [("input".to_string(), self.mel.num_mels())].into();
+        let mut dims: Named<usize> = [("input".to_string(), self.channels())].into();
         dims.extend(self.time().map(|time| ("time".to_string(), time)));
         dims
     }
@@ -86,7 +130,10 @@ impl Read for Audio {
         let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / count;
         let scale = 1.0 / variance.sqrt().max(1e-3);
         values.iter_mut().for_each(|value| *value = (*value - mean) * scale);
-        Ok(Item::Series { values, channels: self.mel.num_mels() })
+        if let Some(cepstrum) = &self.cepstrum {
+            values = cepstrum.compute(&values);
+        }
+        Ok(Item::Series { values, channels: self.channels() })
     }
 
     fn augment(&self, item: &Item, random: &mut Random) -> Option<Item> {
@@ -100,11 +147,38 @@ impl Read for Audio {
     }
 
     fn blank(&self) -> Item {
-        Item::Series { values: vec![0.0; self.mel.num_mels()], channels: self.mel.num_mels() }
+        Item::Series { values: vec![0.0; self.channels()], channels: self.channels() }
     }
 
     fn time(&self) -> Option<usize> {
         let seconds = self.config.seconds?;
         Some(self.mel.frames((seconds * self.config.mel.sample_rate_hz as f32) as usize))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::device;
+
+    #[test]
+    fn coefficients_are_those_of_the_spectrogram() {
+        let sound = Raw::Bytes(include_bytes!("../../tests/fixtures/sine.flac").as_slice().into());
+        let read = |config: AudioConfig| {
+            let audio = config.build(&Build { dims: Named::new(), device: &device() }).unwrap();
+            assert_eq!(audio.blank().time(), 1);
+            (audio.dims()["input"], audio.read(&sound).unwrap())
+        };
+        let (bands, spectrogram) = read(AudioConfig::default());
+        let (coefficients, cepstrum) = read(AudioConfig { features: Features::Mfcc, ..AudioConfig::default() });
+        assert_eq!((bands, coefficients, cepstrum.time()), (64, 13, spectrogram.time()));
+        let (Item::Series { values: spectrogram, .. }, Item::Series { values: cepstrum, .. }) = (spectrogram, cepstrum)
+        else {
+            panic!("sounds are series");
+        };
+        for (spectrum, found) in spectrogram.chunks(64).zip(cepstrum.chunks(13)) {
+            let loudness = spectrum.iter().sum::<f32>() / 8.0;
+            assert!((found[0] - loudness).abs() < 1e-4, "{} is not {loudness}", found[0]);
+        }
     }
 }

@@ -4,13 +4,20 @@ use amodal::{
     Input, Named, Tokens,
     encode::{
         Encoder, EncoderConfig,
+        alexnet::AlexnetConfig,
         bag::BagConfig,
-        cnn::{CnnConfig, Pool},
+        cnn::CnnConfig,
+        gru::GruConfig,
+        lstm::LstmConfig,
         number::NumberConfig,
-        transformer::TransformerConfig,
+        recurrent::RecurrentPool,
+        resnet::{ResnetConfig, Stem},
+        text_cnn::TextCnnConfig,
+        transformer::{Positions, TransformerConfig},
+        vit::{VitConfig, VitPool},
     },
     fuse::{FusionConfig, relation},
-    layers::Normalize,
+    layers::{Normalize, Pool},
     random::{Purpose, RngExt, random},
     types::{Build, Values},
 };
@@ -133,9 +140,9 @@ impl Layout {
         Input { values, mask: mask(&lengths, time, device), rows: None }
     }
 
-    /// The part, where it can be built for this layout and reads it.
+    /// The part, where it can be built for this layout and reads it; [`shaken`].
     pub(crate) fn encoder(self, config: &EncoderConfig, device: &Device) -> Option<Encoder> {
-        let encoder = config.build(&Build { dims: self.dims(), device }).ok()?.materialize();
+        let encoder = shaken(config.build(&Build { dims: self.dims(), device }).ok()?.materialize());
         encoder.get().encode(&self.input(TIME, 0, device)).ok()?;
         Some(encoder)
     }
@@ -163,8 +170,32 @@ pub(crate) fn encoders() -> Vec<EncoderConfig> {
     for pool in [Pool::Mean, Pool::Flatten, Pool::Grid] {
         for (norm, depth) in [(Normalize::Batch, 1), (Normalize::None, 2)] {
             let channels = vec![4, 6];
-            all.push(EncoderConfig::Cnn(CnnConfig { dim: 6, channels, depth, norm, pool, dropout: 0.0 }));
+            all.push(EncoderConfig::Cnn(CnnConfig { dim: 6, channels, depth, norm, pool, ..Default::default() }));
         }
+    }
+    let grid = Pool::Grid;
+    all.push(EncoderConfig::Cnn(CnnConfig { pool: grid, coordinates: true, ..Default::default() }));
+    all.push(EncoderConfig::Cnn(CnnConfig { pool: grid, non_local: vec![1, 2], ..Default::default() }));
+    all.push(EncoderConfig::Alexnet(AlexnetConfig {
+        stride: Some(2),
+        norm: Normalize::LocalResponse,
+        ..Default::default()
+    }));
+    for (pool, stem) in [(Pool::Grid, Stem::Small), (Pool::Flatten, Stem::Large)] {
+        let coordinates = pool == Pool::Grid;
+        let options = ResnetConfig { stem, pool, coordinates, non_local: vec![1, 2], ..Default::default() };
+        all.push(EncoderConfig::Resnet(options));
+    }
+    for pool in [VitPool::Class, VitPool::Grid] {
+        all.push(EncoderConfig::Vit(VitConfig { patch: 2, pool, ..Default::default() }));
+    }
+    for pool in [RecurrentPool::Last, RecurrentPool::Mean, RecurrentPool::Steps] {
+        let (num_layers, bidirectional) = (2, true);
+        all.push(EncoderConfig::Gru(GruConfig { num_layers, bidirectional, pool, ..Default::default() }));
+        all.push(EncoderConfig::Lstm(LstmConfig { num_layers, bidirectional, pool, ..Default::default() }));
+    }
+    for (positions, frames) in [(Positions::Learned, 1), (Positions::Rotary, 1), (Positions::Rotary, 4)] {
+        all.push(EncoderConfig::Transformer(TransformerConfig { positions, frames, ..Default::default() }));
     }
     all
 }
@@ -172,6 +203,11 @@ pub(crate) fn encoders() -> Vec<EncoderConfig> {
 /// The same parts at small sizes, without dropout and batch statistics; a part without an arm is taken as it is.
 pub(crate) fn small(config: EncoderConfig) -> EncoderConfig {
     match config {
+        EncoderConfig::Alexnet(options) => {
+            let norm = if options.norm == Normalize::Batch { Normalize::None } else { options.norm };
+            let (channels, hidden) = (vec![4; 5], vec![5, 5]);
+            EncoderConfig::Alexnet(AlexnetConfig { dim: 4, channels, hidden, norm, dropout: 0.0, ..options })
+        }
         EncoderConfig::Bag(options) => {
             let hidden = if options.hidden.is_empty() { Vec::new() } else { vec![5] };
             EncoderConfig::Bag(BagConfig { dim: 4, hidden, dropout: 0.0 })
@@ -183,9 +219,30 @@ pub(crate) fn small(config: EncoderConfig) -> EncoderConfig {
             dropout: 0.0,
             ..options
         }),
+        EncoderConfig::Gru(options) => EncoderConfig::Gru(GruConfig { dim: 4, ..options }),
+        EncoderConfig::Lstm(options) => EncoderConfig::Lstm(LstmConfig { dim: 4, ..options }),
         EncoderConfig::Number(_) => EncoderConfig::Number(NumberConfig { dim: 4, hidden: vec![5], dropout: 0.0 }),
-        EncoderConfig::Transformer(_) => {
-            EncoderConfig::Transformer(TransformerConfig { dim: 4, num_layers: 2, num_heads: 2, dropout: 0.0 })
+        EncoderConfig::Resnet(options) => EncoderConfig::Resnet(ResnetConfig {
+            dim: 4,
+            channels: vec![3, 4],
+            blocks: vec![1, 2],
+            norm: Normalize::None,
+            ..options
+        }),
+        EncoderConfig::TextCnn(_) => {
+            EncoderConfig::TextCnn(TextCnnConfig { dim: 4, windows: vec![2, 3], channels: 3, dropout: 0.0 })
+        }
+        EncoderConfig::Transformer(options) => EncoderConfig::Transformer(TransformerConfig {
+            dim: 4,
+            num_layers: 2,
+            num_heads: 2,
+            max_length: 12,
+            dropout: 0.0,
+            ..options
+        }),
+        EncoderConfig::Vit(options) => {
+            let num_layers = 2;
+            EncoderConfig::Vit(VitConfig { dim: 4, patch: 2, num_layers, num_heads: 2, dropout: 0.0, ..options })
         }
         other => other,
     }
@@ -275,6 +332,27 @@ pub(crate) fn gradients<M: Module>(part: &M, gradients: Gradients) -> Vec<Option
     let mut read = Read(GradientsParams::from_grads(gradients, part), Vec::new());
     part.visit(&mut read);
     read.1
+}
+
+/// The part with every parameter changed by up to 0.1: what begins as zero, so that a block begins as the identity, would
+/// let nothing be seen of the rest of it.
+pub(crate) fn shaken<M: Module>(part: M) -> M {
+    struct Shake(u64);
+    impl ModuleMapper for Shake {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            self.0 += 1;
+            let (id, tensor, mapper) = param.consume();
+            let (device, shape, learned) = (tensor.device(), tensor.dims(), tensor.is_require_grad());
+            let mut values = list(&tensor);
+            values
+                .iter_mut()
+                .zip(numbers(tensor.shape().num_elements(), 300 + self.0))
+                .for_each(|(value, by)| *value += 0.1 * by);
+            let moved = Tensor::from_data(TensorData::new(values, shape), &device).set_require_grad(learned);
+            Param::from_mapped_value(id, moved, mapper)
+        }
+    }
+    part.map(&mut Shake(0))
 }
 
 /// The part with one entry of one parameter moved.
