@@ -10,7 +10,6 @@ use amodal::{
         EncoderConfig,
         cnn::{CnnConfig, Pool},
     },
-    fuse::FusionConfig,
     layers::Normalize,
     loss::LossConfig,
     train::device,
@@ -20,10 +19,13 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
-use parts::{Layout, TIME, encoded, encoders, gradients, moved, parameters, small, tensor};
+use parts::{Layout, TIME, encoded, encoders, fusions, gradients, moved, parameters, small, tensor};
 
 /// Compares the gradient of `loss` with central differences, up to 8 entries of each parameter.
 fn check<M: Module>(what: &str, part: &M, loss: impl Fn(&M) -> Tensor<1>) {
+    if parameters(part).is_empty() {
+        return;
+    }
     let value = |part: &M| f64::from(loss(part).into_scalar::<f32>());
     let found = gradients(part, loss(part).backward());
     let (parameters, here) = (parameters(part), value(part));
@@ -105,9 +107,9 @@ fn batch_normalisation_matches_central_differences() {
 fn fusions_match_central_differences() {
     let device = training_device();
     let encoded = encoded(0, 1.0, &device);
-    for config in FusionConfig::all() {
+    for config in fusions() {
         let fusion = config.build(&Build { dims: parts::dims(), device: &device }).unwrap().materialize();
-        check(config.name(), &fusion, |fusion| scalar(&fusion.get().fuse(&encoded).unwrap()).mul_scalar(0.1));
+        check(&format!("{config:?}"), &fusion, |fusion| scalar(&fusion.get().fuse(&encoded).unwrap()).mul_scalar(0.1));
     }
 }
 

@@ -2,6 +2,7 @@
 pub mod bag;
 pub mod category;
 pub mod cnn;
+pub mod identity;
 pub mod number;
 pub mod transformer;
 
@@ -22,6 +23,7 @@ registry! {
         "bag" => Bag(bag::Bag, bag::BagConfig),
         "category" => Category(category::Category, category::CategoryConfig),
         "cnn" => Cnn(cnn::Cnn, cnn::CnnConfig),
+        "identity" => Identity(identity::Identity, identity::IdentityConfig),
         "number" => Number(number::Number, number::NumberConfig),
         "transformer" => Transformer(transformer::Transformer, transformer::TransformerConfig),
     }

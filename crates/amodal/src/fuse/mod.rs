@@ -1,10 +1,19 @@
 //! Fusions: every modality's tokens to one sequence.
+pub mod bilinear;
 pub mod concat;
+pub mod deepset;
+pub mod experts;
+pub mod film;
+pub mod gated;
+pub mod low_rank;
 pub mod max;
 pub mod mean;
 pub mod min;
+pub mod multiplicative;
 pub mod product;
 pub mod sum;
+pub mod tensor;
+pub mod weighted;
 
 use crate::{Named, Result, Tokens, registry};
 
@@ -20,11 +29,20 @@ pub trait Fuse {
 registry! {
     /// Fuses all modalities of a row.
     Fusion(Fuse), FusionConfig {
+        "bilinear" => Bilinear(bilinear::Bilinear, bilinear::BilinearConfig),
         "concat" => Concat(concat::Concat, concat::ConcatConfig),
+        "deepset" => DeepSet(deepset::DeepSet, deepset::DeepSetConfig),
+        "experts" => Experts(experts::Experts, experts::ExpertsConfig),
+        "film" => Film(film::Film, film::FilmConfig),
+        "gated" => Gated(gated::Gated, gated::GatedConfig),
+        "low_rank" => LowRank(low_rank::LowRank, low_rank::LowRankConfig),
         "max" => Max(max::Max, max::MaxConfig),
         "mean" => Mean(mean::Mean, mean::MeanConfig),
         "min" => Min(min::Min, min::MinConfig),
+        "multiplicative" => Multiplicative(multiplicative::Multiplicative, multiplicative::MultiplicativeConfig),
         "product" => Product(product::Product, product::ProductConfig),
         "sum" => Sum(sum::Sum, sum::SumConfig),
+        "tensor" => Tensor(tensor::TensorNetwork, tensor::TensorConfig),
+        "weighted" => Weighted(weighted::Weighted, weighted::WeightedConfig),
     }
 }

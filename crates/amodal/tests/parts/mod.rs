@@ -9,6 +9,11 @@ use amodal::{
         number::NumberConfig,
         transformer::TransformerConfig,
     },
+    fuse::{
+        FusionConfig,
+        deepset::{self, DeepSetConfig},
+        film::FilmConfig,
+    },
     layers::Normalize,
     random::{Purpose, RngExt, random},
     types::{Build, Values},
@@ -165,6 +170,16 @@ pub(crate) fn encoders() -> Vec<EncoderConfig> {
             all.push(EncoderConfig::Cnn(CnnConfig { dim: 6, channels, depth, norm, pool, dropout: 0.0 }));
         }
     }
+    all
+}
+
+/// Every registered fusion, and the options that change how one works.
+pub(crate) fn fusions() -> Vec<FusionConfig> {
+    let mut all = FusionConfig::all();
+    for pool in [deepset::Pool::Mean, deepset::Pool::Max, deepset::Pool::Min] {
+        all.push(FusionConfig::DeepSet(DeepSetConfig { dim: 6, pool, hidden: Vec::new() }));
+    }
+    all.push(FusionConfig::Film(FilmConfig { dim: 6, modulated: "b".into(), num_layers: 2 }));
     all
 }
 
