@@ -394,10 +394,10 @@ dim = 6
         yield case(kind, config, inputs, targets, forward)
 
 
-def main():
+def write(cases):
     torch.set_num_threads(1)
     FOLDER.mkdir(exist_ok=True)
-    for name, config, inputs, targets, groups, forward, w in cases():
+    for name, config, inputs, targets, groups, forward, w in cases:
         tensors = {"groups": groups.float()}
         for what, values in (("input", inputs), ("target", targets)):
             for key, (value, mask) in values.items():
@@ -437,4 +437,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    write(cases())

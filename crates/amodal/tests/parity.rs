@@ -1,6 +1,7 @@
 //! Forward pass, loss, gradient of every parameter and ten steps of AdamW, as PyTorch computes them.
 //!
-//! The files in `golden/` are written by `reference/parity.py` (torch 2.9.1, seed 0); it says what each holds.
+//! The files in `golden/` are written by `reference/parity.py` (torch 2.9.1, seed 0), which says what each holds, and
+//! `reference/fusions.py`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod parts;
 
@@ -146,6 +147,25 @@ fn transformers_and_convolutions_over_sequences() {
 #[test]
 fn fusions() {
     for case in ["max", "min", "product", "sum"] {
+        compare(case);
+    }
+}
+
+#[test]
+fn learned_fusions() {
+    let cases = [
+        "weighted",
+        "gated",
+        "gated_pair",
+        "tensor",
+        "low_rank",
+        "bilinear",
+        "film",
+        "multiplicative",
+        "experts",
+        "deepset",
+    ];
+    for case in cases {
         compare(case);
     }
 }
