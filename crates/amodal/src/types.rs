@@ -1,5 +1,5 @@
 //! The values that pass between stages.
-use crate::{Error, Result};
+use crate::{Error, Result, suggest};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -317,6 +317,16 @@ impl Build<'_> {
     pub fn dim(&self, name: &str) -> Result<usize> {
         let known = || self.dims.keys().cloned().collect::<Vec<_>>().join(", ");
         self.dims.get(name).copied().ok_or_else(|| Error::config("", format!("reads `{name}`; here are: {}", known())))
+    }
+
+    /// Width of the modality that an option names.
+    pub fn modality(&self, option: &str, name: &str) -> Result<usize> {
+        let known = || self.dims.keys().map(String::as_str).filter(|name| !["fused", "target"].contains(name));
+        self.dims.get(name).copied().ok_or_else(|| {
+            let problem = format!("no modality `{name}`; here are: {}", known().collect::<Vec<_>>().join(", "));
+            let near = suggest(name, known()).map(|near| format!("did you mean `{near}`?"));
+            Error::config(option, problem).with_help(near.unwrap_or_default())
+        })
     }
 }
 

@@ -20,6 +20,9 @@ use parts::{Layout, TIME, encoded, encoders, fusions, gradients, moved, paramete
 
 /// Compares the gradient of `loss` with central differences, up to 8 entries of each parameter.
 fn check<M: Module>(what: &str, part: &M, loss: impl Fn(&M) -> Tensor<1>) {
+    if parameters(part).is_empty() {
+        return;
+    }
     let value = |part: &M| f64::from(loss(part).into_scalar::<f32>());
     let found = gradients(part, loss(part).backward());
     let (parameters, here) = (parameters(part), value(part));

@@ -187,3 +187,22 @@ fn fusions_by_attention_and_of_pairs() {
 fn a_learned_token_for_what_is_absent() {
     compare("absent");
 }
+
+#[test]
+fn learned_fusions() {
+    let cases = [
+        "weighted",
+        "gated",
+        "gated_pair",
+        "tensor",
+        "low_rank",
+        "bilinear",
+        "film",
+        "multiplicative",
+        "experts",
+        "deepset",
+    ];
+    for case in cases {
+        compare(case);
+    }
+}

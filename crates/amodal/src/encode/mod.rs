@@ -4,6 +4,7 @@ pub mod bag;
 pub mod category;
 pub mod cnn;
 pub mod gru;
+pub mod identity;
 pub mod lstm;
 pub mod number;
 pub mod recurrent;
@@ -31,6 +32,7 @@ registry! {
         "category" => Category(category::Category, category::CategoryConfig),
         "cnn" => Cnn(cnn::Cnn, cnn::CnnConfig),
         "gru" => Gru(recurrent::Recurrent, gru::GruConfig),
+        "identity" => Identity(identity::Identity, identity::IdentityConfig),
         "lstm" => Lstm(recurrent::Recurrent, lstm::LstmConfig),
         "number" => Number(number::Number, number::NumberConfig),
         "resnet" => Resnet(resnet::Resnet, resnet::ResnetConfig),

@@ -1,5 +1,5 @@
 //! The shared space: each modality's mean token, projected to one width and scaled to length 1.
-use crate::{Error, Named, Result, Tokens, suggest, types::Build};
+use crate::{Error, Named, Result, Tokens, types::Build};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Tensor;
@@ -18,8 +18,8 @@ impl Align {
     /// # Errors
     /// [`Error::Config`] for a name that is no modality, and for fewer than two.
     pub fn new(between: &[String], dim: usize, build: &Build) -> Result<Self> {
-        let known = || build.dims.keys().filter(|name| !["fused", "target"].contains(&name.as_str()));
-        let between: Vec<String> = if between.is_empty() { known().cloned().collect() } else { between.to_vec() };
+        let known = build.dims.keys().filter(|name| !["fused", "target"].contains(&name.as_str()));
+        let between: Vec<String> = if between.is_empty() { known.cloned().collect() } else { between.to_vec() };
         if between.len() < 2 {
             return Err(Error::config("between", format!("{} modality, expected at least 2", between.len())));
         }
@@ -28,13 +28,8 @@ impl Align {
         }
         let mut project = Vec::new();
         for name in &between {
-            let Some(input) = build.dims.get(name) else {
-                let names = known().cloned().collect::<Vec<_>>().join(", ");
-                let error = Error::config("between", format!("no modality `{name}`; here are: {names}"));
-                let near = suggest(name, known().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
-                return Err(error.with_help(near.unwrap_or_default()));
-            };
-            project.push(LinearConfig::new(*input, dim).with_bias(false).init(build.device));
+            let input = build.modality("between", name)?;
+            project.push(LinearConfig::new(input, dim).with_bias(false).init(build.device));
         }
         Ok(Self { project, between })
     }

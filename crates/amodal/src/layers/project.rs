@@ -40,6 +40,12 @@ pub fn any(vectors: &[(Tensor<2>, Tensor<2>)]) -> Tensor<2> {
     Tensor::cat(present, 1).max_dim(1)
 }
 
+/// The product of every value of one with every value of the other: `[batch, a]` and `[batch, b]` to `[batch, a * b]`.
+pub fn outer(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
+    let ([batch, rows], [_, columns]) = (a.dims(), b.dims());
+    (a.unsqueeze_dim::<3>(2) * b.unsqueeze_dim::<3>(1)).reshape([batch, rows * columns])
+}
+
 /// Combines the modalities of each row by an operation of two, `absent` standing where a modality is missing; zero
 /// where all are.
 pub fn combine(

@@ -16,7 +16,12 @@ use amodal::{
         transformer::{Positions, TransformerConfig},
         vit::{VitConfig, VitPool},
     },
-    fuse::{FusionConfig, relation},
+    fuse::{
+        FusionConfig,
+        deepset::{self, DeepSetConfig},
+        film::FilmConfig,
+        relation,
+    },
     layers::{Normalize, Pool},
     random::{Purpose, RngExt, random},
     types::{Build, Values},
@@ -258,6 +263,10 @@ pub(crate) fn fusions() -> Vec<FusionConfig> {
         let condition = condition.into_iter().map(String::from).collect();
         all.push(FusionConfig::Relation(RelationConfig { condition, combine, ..Default::default() }));
     }
+    for pool in [deepset::Pool::Mean, deepset::Pool::Max, deepset::Pool::Min] {
+        all.push(FusionConfig::DeepSet(DeepSetConfig { dim: 6, pool, hidden: Vec::new() }));
+    }
+    all.push(FusionConfig::Film(FilmConfig { dim: 6, modulated: "b".into(), num_layers: 2 }));
     all
 }
 
