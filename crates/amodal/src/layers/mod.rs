@@ -2,6 +2,7 @@
 pub mod align;
 pub mod attention;
 pub mod mlp;
+pub mod non_local;
 pub mod norm;
 pub mod position;
 pub mod project;
@@ -9,5 +10,6 @@ pub mod project;
 pub use align::Align;
 pub use attention::{Block, BlockConfig};
 pub use mlp::Mlp;
+pub use non_local::NonLocal;
 pub use norm::{Norm, Normalize};
 pub use project::Project;
