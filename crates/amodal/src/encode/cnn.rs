@@ -67,6 +67,10 @@ impl CnnConfig {
         at_least("channels", self.channels.len(), 1)?;
         at_least("depth", self.depth, 1)?;
         within("dropout", self.dropout, 0.0, 0.95)?;
+        if build.dims.contains_key("frames") {
+            let error = Error::config("type", "`cnn` reads a picture or a sound, not a video");
+            return Err(error.with_help("choose type = \"frames\" or \"r2plus1d\""));
+        }
         // a picture has colours, a height and a width; a sound has mel bands and, where it is fixed, a time
         let picture = build.dims.contains_key("height");
         let (colours, height, width) = match picture {
@@ -126,7 +130,7 @@ struct Stage {
 }
 
 /// Max-pooling; a last place without a neighbour stays.
-fn shrink(x: Tensor<4>, by: [usize; 2]) -> Tensor<4> {
+pub(super) fn shrink(x: Tensor<4>, by: [usize; 2]) -> Tensor<4> {
     let options =
         MaxPoolOptions { kernel_size: by, stride: by, padding: [(0, 0); 2], dilation: [1, 1], ceil_mode: true };
     max_pool2d(x, options)

@@ -2,7 +2,9 @@
 pub mod bag;
 pub mod category;
 pub mod cnn;
+pub mod frames;
 pub mod number;
+pub mod r2plus1d;
 pub mod transformer;
 
 use crate::{Input, Result, Tokens, registry};
@@ -22,7 +24,9 @@ registry! {
         "bag" => Bag(bag::Bag, bag::BagConfig),
         "category" => Category(category::Category, category::CategoryConfig),
         "cnn" => Cnn(cnn::Cnn, cnn::CnnConfig),
+        "frames" => Frames(frames::Frames, frames::FramesConfig),
         "number" => Number(number::Number, number::NumberConfig),
+        "r2plus1d" => R2plus1d(r2plus1d::R2plus1d, r2plus1d::R2plus1dConfig),
         "transformer" => Transformer(transformer::Transformer, transformer::TransformerConfig),
     }
 }

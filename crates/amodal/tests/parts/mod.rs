@@ -6,7 +6,9 @@ use amodal::{
         Encoder, EncoderConfig,
         bag::BagConfig,
         cnn::{CnnConfig, Pool},
+        frames::{FramesConfig, Time},
         number::NumberConfig,
+        r2plus1d::{R2plus1dConfig, Steps},
         transformer::TransformerConfig,
     },
     layers::Normalize,
@@ -89,10 +91,13 @@ pub(crate) enum Layout {
     FixedSeries,
     /// Pictures.
     Image,
+    /// Clips.
+    Video,
 }
 
 impl Layout {
-    pub(crate) const ALL: [Self; 5] = [Self::Words, Self::Class, Self::Series, Self::FixedSeries, Self::Image];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Words, Self::Class, Self::Series, Self::FixedSeries, Self::Image, Self::Video];
 
     /// What a modality of this layout tells an encoder.
     pub(crate) fn dims(self) -> Named<usize> {
@@ -102,6 +107,7 @@ impl Layout {
             Self::Series => &[("input", CHANNELS)],
             Self::FixedSeries => &[("input", CHANNELS), ("time", TIME)],
             Self::Image => &[("input", 3), ("height", 5), ("width", 3)],
+            Self::Video => &[("input", 3), ("frames", TIME), ("height", 5), ("width", 3)],
         };
         dims.iter().map(|(name, dim)| (name.to_string(), *dim)).collect()
     }
@@ -113,7 +119,7 @@ impl Layout {
         let size = match self {
             Self::Words | Self::Class => 1,
             Self::Series | Self::FixedSeries => CHANNELS,
-            Self::Image => 3 * 5 * 3,
+            Self::Image | Self::Video => 3 * 5 * 3,
         };
         let lengths: Vec<usize> = LENGTHS.iter().map(|length| (*length).min(time)).collect();
         let mut all = Vec::new();
@@ -128,6 +134,7 @@ impl Layout {
             }
             Self::Series | Self::FixedSeries => Values::Series(given(&all, [rows, time, CHANNELS], device)),
             Self::Image => Values::Image(given(&all, [rows, 3, 5, 3], device)),
+            Self::Video => Values::Video(given(&all, [rows, time, 3, 5, 3], device)),
         };
         Input { values, mask: mask(&lengths, time, device), rows: None }
     }
@@ -146,6 +153,7 @@ pub(crate) fn row(input: &Input, row: usize) -> Input {
         Values::Ids(values) => Values::Ids(values.clone().narrow(0, row, 1)),
         Values::Series(values) => Values::Series(values.clone().narrow(0, row, 1)),
         Values::Image(values) => Values::Image(values.clone().narrow(0, row, 1)),
+        Values::Video(values) => Values::Video(values.clone().narrow(0, row, 1)),
     };
     Input { values, mask: input.mask.clone().narrow(0, row, 1), rows: None }
 }
@@ -165,6 +173,11 @@ pub(crate) fn encoders() -> Vec<EncoderConfig> {
             all.push(EncoderConfig::Cnn(CnnConfig { dim: 6, channels, depth, norm, pool, dropout: 0.0 }));
         }
     }
+    all.push(EncoderConfig::Frames(FramesConfig { time: Time::Mean, pool: Pool::Mean, ..Default::default() }));
+    for (time_stride, depth, pool) in [(1, 2, Steps::Mean), (2, 1, Steps::Frames), (3, 1, Steps::Mean)] {
+        let config = R2plus1dConfig { channels: vec![4, 6], depth, time_stride, pool, non_local: true, ..Default::default() };
+        all.push(EncoderConfig::R2plus1d(config));
+    }
     all
 }
 
@@ -179,6 +192,23 @@ pub(crate) fn small(config: EncoderConfig) -> EncoderConfig {
             dim: 4,
             channels: vec![3, 4],
             norm: Normalize::None,
+            dropout: 0.0,
+            ..options
+        }),
+        EncoderConfig::Frames(options) => EncoderConfig::Frames(FramesConfig {
+            dim: 4,
+            channels: vec![3, 4],
+            norm: Normalize::None,
+            num_heads: 2,
+            dropout: 0.0,
+            ..options
+        }),
+        // a non-local block starts as the identity, without a gradient inside; tests/parity.rs has one that does not
+        EncoderConfig::R2plus1d(options) => EncoderConfig::R2plus1d(R2plus1dConfig {
+            dim: 4,
+            channels: vec![3, 4],
+            norm: Normalize::None,
+            non_local: false,
             dropout: 0.0,
             ..options
         }),
