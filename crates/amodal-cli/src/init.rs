@@ -59,10 +59,7 @@ impl Init {
             None => table.columns().iter().rev().find(|name| predicts(kinds[*name])).map(String::as_str),
         };
         let reads = |kind: Kind| {
-            matches!(
-                kind,
-                Kind::Image | Kind::Audio | Kind::Video | Kind::Text | Kind::Category | Kind::Number
-            )
+            matches!(kind, Kind::Image | Kind::Audio | Kind::Video | Kind::Text | Kind::Category | Kind::Number)
         };
         let inputs: Vec<(&String, Kind)> = table
             .columns()
@@ -71,8 +68,10 @@ impl Init {
             .map(|name| (name, kinds[name]))
             .collect();
         let (read, left): (Vec<_>, Vec<_>) = inputs.into_iter().partition(|(_, kind)| reads(*kind));
-        let rich: Vec<_> =
-            read.iter().filter(|(_, kind)| matches!(kind, Kind::Image | Kind::Audio | Kind::Video | Kind::Text)).collect();
+        let rich: Vec<_> = read
+            .iter()
+            .filter(|(_, kind)| matches!(kind, Kind::Image | Kind::Audio | Kind::Video | Kind::Text))
+            .collect();
         if read.is_empty() || (target.is_none() && rich.len() < 2) {
             let problem = "no column can be predicted from the others: expected a category or a number beside \
                            another column, or two of picture, sound and text";

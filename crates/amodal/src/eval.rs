@@ -196,7 +196,8 @@ pub fn raw_pixels(
     (split, rows): (&str, &[usize]),
 ) -> Result<Vec<Measured>> {
     let task = model.tasks().find(|(_, task)| task.target().is_none()).map(|(name, _)| name.to_string());
-    let (Some(task), Some(name)) = (task, model.modalities().find(|(_, m)| matches!(m, crate::modalities::Modality::Image(_))))
+    let (Some(task), Some(name)) =
+        (task, model.modalities().find(|(_, m)| matches!(m, crate::modalities::Modality::Image(_))))
     else {
         return Ok(Vec::new());
     };

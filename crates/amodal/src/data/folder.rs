@@ -246,9 +246,13 @@ mod tests {
     #[test]
     fn pictures_of_a_folder_stand_in_the_order_of_their_numbers() {
         let folder = folder(&[("c/f10.png", ""), ("c/f9.png", ""), ("c/f1.PNG", ""), ("c/g.jpg", ""), ("c/n.txt", "")]);
-        let names = |path: &str| pictures(&folder.path().join(path)).iter().map(|path| name_of(path)).collect::<Vec<_>>();
+        let names =
+            |path: &str| pictures(&folder.path().join(path)).iter().map(|path| name_of(path)).collect::<Vec<_>>();
         assert_eq!(names("c"), ["f1.PNG", "f9.png", "f10.png", "g.jpg"]);
         assert_eq!(names("c/f*.png"), ["f9.png", "f10.png"]);
+        let table = Table::from_rows(vec!["x".into()], vec![vec![Some(Raw::Text("c/f*.png".into()))]]).unwrap();
+        let row = table.with_folder(folder.path()).media(0, 0).unwrap();
+        assert_eq!(*row, *crate::media::video::row(&[Vec::new(), Vec::new()]));
         assert!(names("c/f9.png").is_empty() && names("d").is_empty() && names("d/*.png").is_empty());
     }
 

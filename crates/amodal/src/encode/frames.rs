@@ -53,13 +53,24 @@ pub struct FramesConfig {
 
 impl Default for FramesConfig {
     fn default() -> Self {
-        let CnnConfig { dim, channels, depth, norm, pool, dropout } = CnnConfig::default();
-        Self { dim, channels, depth, norm, pool, time: Time::default(), num_layers: 1, num_heads: 4, dropout }
+        let cnn = CnnConfig::default();
+        Self {
+            dim: cnn.dim,
+            channels: cnn.channels,
+            depth: cnn.depth,
+            norm: cnn.norm,
+            pool: cnn.pool,
+            time: Time::default(),
+            num_layers: 1,
+            num_heads: 4,
+            dropout: 0.0,
+        }
     }
 }
 
 impl FramesConfig {
     /// Makes the encoder.
+    #[allow(clippy::needless_update, reason = "options that those parts get later keep their defaults")]
     pub fn build(&self, build: &Build) -> Result<Frames> {
         build.dim("frames")?;
         if self.pool == Pool::Grid {
@@ -70,9 +81,11 @@ impl FramesConfig {
             Ok(Build { dims, device: build.device })
         };
         let (dim, channels, dropout) = (self.dim, self.channels.clone(), self.dropout);
-        let cnn = CnnConfig { dim, channels, depth: self.depth, norm: self.norm, pool: self.pool, dropout };
+        let (depth, norm, pool) = (self.depth, self.norm, self.pool);
+        let cnn = CnnConfig { dim, channels, depth, norm, pool, dropout, ..CnnConfig::default() };
         let cnn = cnn.build(&of(&["input", "height", "width"])?)?;
-        let over = TransformerConfig { dim, num_layers: self.num_layers, num_heads: self.num_heads, dropout };
+        let (num_layers, num_heads) = (self.num_layers, self.num_heads);
+        let over = TransformerConfig { dim, num_layers, num_heads, dropout, ..TransformerConfig::default() };
         let vectors = Build { dims: [("input".to_string(), dim)].into(), device: build.device };
         let time = (self.time == Time::Transformer).then(|| over.build(&vectors)).transpose()?;
         Ok(Frames { cnn, time })
@@ -101,5 +114,27 @@ impl Encode for Frames {
             None => Ok(Tokens::one(tokens.pool(), tokens.present())),
             Some(time) => time.encode(&Input { values: Values::Series(tokens.values), mask: tokens.mask, rows: None }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::r2plus1d::R2plus1dConfig;
+
+    #[test]
+    fn what_it_cannot_read_is_said_when_it_is_built() {
+        let device = crate::train::device();
+        let dims =
+            |names: &[&str]| Build { dims: names.iter().map(|name| (name.to_string(), 8)).collect(), device: &device };
+        let (picture, clip) = (dims(&["input", "height", "width"]), dims(&["input", "frames", "height", "width"]));
+        let no_clip = "config: : reads `frames`; here are: height, input, width";
+        assert_eq!(FramesConfig::default().build(&picture).unwrap_err().to_string(), no_clip);
+        assert_eq!(R2plus1dConfig::default().build(&picture).unwrap_err().to_string(), no_clip);
+        let error = CnnConfig::default().build(&clip).unwrap_err();
+        assert_eq!(error.to_string(), "config: type: `cnn` reads a picture or a sound, not a video");
+        assert!(error.help().unwrap().contains("frames"));
+        let grid = FramesConfig { pool: Pool::Grid, ..FramesConfig::default() };
+        assert!(grid.build(&clip).unwrap_err().to_string().starts_with("config: pool: `grid`"));
     }
 }

@@ -23,7 +23,8 @@ pub(super) fn decode(
         ImageFormat::WebP => webp(bytes),
         _ => return Ok(None),
     };
-    let delays = delays.ok_or_else(|| Error::data("", format!("truncated {name}: it ends within {} bytes", bytes.len())))?;
+    let delays =
+        delays.ok_or_else(|| Error::data("", format!("truncated {name}: it ends within {} bytes", bytes.len())))?;
     if delays.is_empty() || (format == ImageFormat::Gif && delays.len() == 1) {
         return Ok(None);
     }
@@ -34,7 +35,8 @@ pub(super) fn decode(
         let (mut pictures, mut next) = (Vec::new(), 0);
         for place in places {
             let short = || Error::data("", format!("damaged {name}: fewer frames than it says"));
-            let frame = frames.nth(place - next).ok_or_else(short)?.map_err(|error| broken(&error, name, bytes.len()))?;
+            let frame =
+                frames.nth(place - next).ok_or_else(short)?.map_err(|error| broken(&error, name, bytes.len()))?;
             next = place + 1;
             let frame = frame.into_buffer();
             let (height, width) = (frame.height() as usize, frame.width() as usize);

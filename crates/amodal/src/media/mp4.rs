@@ -61,7 +61,8 @@ pub(super) fn decode(
     let timeline = Timeline { starts, seconds: film.ticks as f64 / film.rate };
     timeline.clip(count, limits, |places| {
         let mut pictures: Vec<Option<Picture>> = vec![None; places.len()];
-        let mut wanted: Vec<(usize, usize)> = places.iter().enumerate().map(|(at, place)| (order[*place], at)).collect();
+        let mut wanted: Vec<(usize, usize)> =
+            places.iter().enumerate().map(|(at, place)| (order[*place], at)).collect();
         wanted.sort_unstable();
         let mut decoder = Decoder::new();
         let mut next = 0; // the sample that the decoder would go on with
@@ -115,7 +116,8 @@ impl Film<'_> {
 
     /// Whether a sample begins anew: its first picture unit is of kind 5 (ITU-T H.264, table 7-1).
     fn is_independent(&self, sample: usize) -> bool {
-        let kinds = self.units(sample).unwrap_or_default().into_iter().filter_map(|unit| unit.first().map(|head| head & 31));
+        let kinds =
+            self.units(sample).unwrap_or_default().into_iter().filter_map(|unit| unit.first().map(|head| head & 31));
         kinds.into_iter().find(|kind| (1..=5).contains(kind)) == Some(5)
     }
 
@@ -247,7 +249,8 @@ fn read_track<'a>(bytes: &'a [u8], track: &[Part], media: &[Part], limits: &Clip
             let at = samples.len();
             let length = if size > 0 { size } else { number(sizes, 12 + 4 * at, 4)? as usize };
             let end = offset.saturating_add(length);
-            let sample = bytes.get(offset..end).ok_or_else(|| truncated(&format!("it ends before frame {}", at + 1)))?;
+            let sample =
+                bytes.get(offset..end).ok_or_else(|| truncated(&format!("it ends before frame {}", at + 1)))?;
             let shift = shifts.as_ref().map_or(0, |shifts| i64::from(shifts[at] as i32));
             samples.push(Sample { bytes: sample, shown: ticks as i64 + shift });
             ticks += u64::from(delays[at]);
@@ -307,7 +310,8 @@ fn turned(picture: Picture, turns: usize) -> Picture {
     if turns == 0 {
         return picture;
     }
-    let pixels = RgbImage::from_raw(width as u32, height as u32, picture.pixels).expect("pixels are [height, width, 3]");
+    let pixels =
+        RgbImage::from_raw(width as u32, height as u32, picture.pixels).expect("pixels are [height, width, 3]");
     let (height, width) = if turns == 2 { (height, width) } else { (width, height) };
     let pixels = match turns {
         1 => imageops::rotate90(&pixels),

@@ -120,7 +120,12 @@ pub(super) fn check_count(count: usize, limits: &ClipLimits) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Data`] with an empty place if the bytes are empty, no clip, over a limit, cut short or damaged.
-pub fn decode(bytes: &[u8], count: usize, limits: &ClipLimits, mut keep: impl FnMut(Picture) -> Picture) -> Result<Clip> {
+pub fn decode(
+    bytes: &[u8],
+    count: usize,
+    limits: &ClipLimits,
+    mut keep: impl FnMut(Picture) -> Picture,
+) -> Result<Clip> {
     image::check_bytes(bytes, &limits.picture)?;
     if let Some(rest) = bytes.strip_prefix(ROW) {
         let pictures = pictures_of(rest)?;

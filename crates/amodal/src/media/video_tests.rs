@@ -87,7 +87,7 @@ fn what_is_not_read_is_named_with_a_way_out() {
     }
     assert_eq!(problem(b""), ": empty file");
     assert_eq!(problem(b"hello, world, and more"), ": not a clip: starts with \"hello, world\"");
-    let at = MP4.windows(4).position(|word| word == b"avc1" ).unwrap();
+    let at = MP4.windows(4).position(|word| word == b"avc1").unwrap();
     let at = at + 4 + MP4[at + 4..].windows(4).position(|word| word == b"avc1").unwrap();
     let mut other = MP4.to_vec();
     other[at..at + 4].copy_from_slice(b"hvc1");

@@ -175,7 +175,8 @@ pub(crate) fn encoders() -> Vec<EncoderConfig> {
     }
     all.push(EncoderConfig::Frames(FramesConfig { time: Time::Mean, pool: Pool::Mean, ..Default::default() }));
     for (time_stride, depth, pool) in [(1, 2, Steps::Mean), (2, 1, Steps::Frames), (3, 1, Steps::Mean)] {
-        let config = R2plus1dConfig { channels: vec![4, 6], depth, time_stride, pool, non_local: true, ..Default::default() };
+        let config =
+            R2plus1dConfig { channels: vec![4, 6], depth, time_stride, pool, non_local: true, ..Default::default() };
         all.push(EncoderConfig::R2plus1d(config));
     }
     all
