@@ -112,10 +112,10 @@ def bag(w, name, x, words, dim, hidden):
     return mean[:, None], present(mask)
 
 
-def cnn(w, name, x, dim, channels, depth, norm, how):
+def cnn(w, name, x, dim, channels, depth, norm, how, at=None):
     """Stages of 3x3 convolutions; `how` places become tokens: flatten or mean."""
     values, mask = x
-    picture, at = values.dim() == 4, f"encode.{name}.Cnn"
+    picture, at = values.dim() == 4, at or f"encode.{name}.Cnn"
     x = values if picture else (values * mask[..., None])[:, None]
     real = mask
     for stage, out in enumerate(channels):
@@ -137,9 +137,9 @@ def cnn(w, name, x, dim, channels, depth, norm, how):
     return w.linear(f"{at}.output", pool((places, real)), dim)[:, None], present(mask)
 
 
-def transformer(w, name, x, words, dim, layers, heads):
+def transformer(w, name, x, words, dim, layers, heads, at=None):
     values, mask = x
-    at = f"encode.{name}.Transformer"
+    at = at or f"encode.{name}.Transformer"
     if words:
         x = F.embedding(values.long(), w(f"{at}.words.weight", words, dim)) * math.sqrt(dim)
     else:

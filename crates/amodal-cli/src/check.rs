@@ -3,7 +3,7 @@ use crate::{Output, show};
 use amodal::{
     Config, Error, Model,
     data::{Examples, SplitOptions, Table, splits},
-    media::{audio, image},
+    media::{audio, image, video},
     profile::{Kind, profile},
     run::Prepared,
     train::device,
@@ -40,6 +40,11 @@ pub(crate) fn probe(kind: Kind, bytes: &[u8]) -> amodal::Result<String> {
             Ok(format!("{}x{}", picture.width, picture.height))
         }
         Kind::Audio => Ok(format!("{:.1} s", audio::decode(bytes, &audio::SoundLimits::default())?.seconds())),
+        Kind::Video => {
+            let clip = video::decode(bytes, 1, &video::ClipLimits::default(), |picture| picture)?;
+            let picture = &clip.frames[0].picture;
+            Ok(format!("{}x{}, {:.1} s", picture.width, picture.height, clip.seconds))
+        }
         _ => Ok(String::new()),
     }
 }

@@ -58,7 +58,9 @@ impl Init {
             }
             None => table.columns().iter().rev().find(|name| predicts(kinds[*name])).map(String::as_str),
         };
-        let reads = |kind: Kind| matches!(kind, Kind::Image | Kind::Audio | Kind::Text | Kind::Category | Kind::Number);
+        let reads = |kind: Kind| {
+            matches!(kind, Kind::Image | Kind::Audio | Kind::Video | Kind::Text | Kind::Category | Kind::Number)
+        };
         let inputs: Vec<(&String, Kind)> = table
             .columns()
             .iter()
@@ -66,8 +68,10 @@ impl Init {
             .map(|name| (name, kinds[name]))
             .collect();
         let (read, left): (Vec<_>, Vec<_>) = inputs.into_iter().partition(|(_, kind)| reads(*kind));
-        let rich: Vec<_> =
-            read.iter().filter(|(_, kind)| matches!(kind, Kind::Image | Kind::Audio | Kind::Text)).collect();
+        let rich: Vec<_> = read
+            .iter()
+            .filter(|(_, kind)| matches!(kind, Kind::Image | Kind::Audio | Kind::Video | Kind::Text))
+            .collect();
         if read.is_empty() || (target.is_none() && rich.len() < 2) {
             let problem = "no column can be predicted from the others: expected a category or a number beside \
                            another column, or two of picture, sound and text";
@@ -101,6 +105,7 @@ impl Init {
         for (name, kind) in &read {
             let (modality, encoder) = match kind {
                 Kind::Image => ("type = \"image\"\nsize = 64", "type = \"cnn\"\nchannels = [16, 32, 64]\ndim = 128"),
+                Kind::Video => ("type = \"video\"\nsize = 64\nframes = 8", "type = \"frames\"\ndim = 128"),
                 Kind::Audio => ("type = \"audio\"", "type = \"cnn\"\npool = \"mean\"\ndim = 128"),
                 Kind::Text => (
                     "type = \"text\"",

@@ -62,7 +62,8 @@ pub fn raw(
             add(format!("raw {name} → {other}"), ranks.collect());
         }
     }
-    let measured = |figure| Measured { task: task.into(), split: split.into(), given: Vec::new(), figure };
+    let measured =
+        |figure| Measured { task: task.into(), split: split.into(), given: Vec::new(), withheld: None, figure };
     Ok(figures.into_iter().map(measured).collect())
 }
 

@@ -38,6 +38,17 @@ pub enum Item {
         /// Columns.
         width: usize,
     },
+    /// A clip, `[frames, height, width, 3]`, row-major RGB.
+    Video {
+        /// `frames * height * width * 3` bytes.
+        pixels: Vec<u8>,
+        /// Steps of time.
+        frames: usize,
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
 }
 
 impl Item {
@@ -47,6 +58,7 @@ impl Item {
             Self::Ids(ids) => ids.len(),
             Self::Series { values, channels } => values.len() / (*channels).max(1),
             Self::Image { .. } => 1,
+            Self::Video { frames, .. } => *frames,
         }
     }
 
@@ -55,7 +67,7 @@ impl Item {
         match self {
             Self::Ids(ids) => ids.len(),
             Self::Series { values, .. } => values.len(),
-            Self::Image { pixels, .. } => pixels.len(),
+            Self::Image { pixels, .. } | Self::Video { pixels, .. } => pixels.len(),
         }
     }
 
@@ -64,7 +76,7 @@ impl Item {
         match self {
             Self::Ids(ids) => ids.len() * 4,
             Self::Series { values, .. } => values.len() * 4,
-            Self::Image { pixels, .. } => pixels.len(),
+            Self::Image { pixels, .. } | Self::Video { pixels, .. } => pixels.len(),
         }
     }
 }
@@ -78,6 +90,8 @@ pub enum Values {
     Series(Tensor<3>),
     /// Pictures, `[batch, channels, height, width]`, from -1 to 1.
     Image(Tensor<4>),
+    /// Clips, `[batch, time, channels, height, width]`, from -1 to 1.
+    Video(Tensor<5>),
 }
 
 /// One modality of a batch, padded and stacked. Equal values may be stored once: see `rows`.
@@ -128,14 +142,19 @@ impl Input {
                 let mut all = vec![0.0_f32; batch * 3 * plane];
                 for (row, item) in items.iter().enumerate() {
                     let Some(Item::Image { pixels, .. }) = item else { continue };
-                    let picture = &mut all[row * 3 * plane..][..3 * plane];
-                    for (at, pixel) in pixels.chunks_exact(3).enumerate() {
-                        for (channel, value) in pixel.iter().enumerate() {
-                            picture[channel * plane + at] = f32::from(*value) / 127.5 - 1.0;
-                        }
-                    }
+                    fill(&mut all[row * 3 * plane..][..3 * plane], pixels);
                 }
                 Values::Image(Tensor::from_data(TensorData::new(all, [batch, 3, *height, *width]), device))
+            }
+            Item::Video { height, width, .. } => {
+                let size = 3 * height * width;
+                let mut all = vec![0.0_f32; batch * time * size];
+                for (row, item) in items.iter().enumerate() {
+                    let Some(Item::Video { pixels, .. }) = item else { continue };
+                    let frames = all[row * time * size..][..time * size].chunks_exact_mut(size);
+                    frames.zip(pixels.chunks_exact(size)).for_each(|(frame, pixels)| fill(frame, pixels));
+                }
+                Values::Video(Tensor::from_data(TensorData::new(all, [batch, time, 3, *height, *width]), device))
             }
         };
         Ok(Self { values, mask: Tensor::from_data(TensorData::new(mask, [batch, time]), device), rows: None })
@@ -148,6 +167,7 @@ impl Input {
             Values::Ids(values) => Values::Ids(values.select(0, rows.clone())),
             Values::Series(values) => Values::Series(values.select(0, rows.clone())),
             Values::Image(values) => Values::Image(values.select(0, rows.clone())),
+            Values::Video(values) => Values::Video(values.select(0, rows.clone())),
         };
         Self { values, mask: self.mask.select(0, rows), rows: None }
     }
@@ -175,6 +195,24 @@ impl Input {
             other => Err(other.not("an image `[batch, channels, height, width]`")),
         }
     }
+
+    /// Clips, `[batch, time, channels, height, width]`.
+    pub fn video(&self) -> Result<Tensor<5>> {
+        match &self.values {
+            Values::Video(values) => Ok(values.clone()),
+            other => Err(other.not("a video `[batch, time, channels, height, width]`")),
+        }
+    }
+}
+
+/// Colours of a picture, `[height, width, 3]`, as planes of numbers from -1 to 1, `[3, height, width]`.
+fn fill(picture: &mut [f32], pixels: &[u8]) {
+    let plane = picture.len() / 3;
+    for (at, pixel) in pixels.chunks_exact(3).enumerate() {
+        for (channel, value) in pixel.iter().enumerate() {
+            picture[channel * plane + at] = f32::from(*value) / 127.5 - 1.0;
+        }
+    }
 }
 
 impl Values {
@@ -183,6 +221,7 @@ impl Values {
             Self::Ids(values) => values.dims().to_vec(),
             Self::Series(values) => values.dims().to_vec(),
             Self::Image(values) => values.dims().to_vec(),
+            Self::Video(values) => values.dims().to_vec(),
         };
         Error::Shape { at: "input".into(), expected, got }
     }

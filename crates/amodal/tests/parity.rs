@@ -56,6 +56,7 @@ impl Golden {
                 (data, 2) => Values::Ids(Tensor::<2, Int>::from_data(data.convert::<i64>(), device)),
                 (data, 3) => Values::Series(Tensor::from_data(data, device)),
                 (data, 4) => Values::Image(Tensor::from_data(data, device)),
+                (data, 5) => Values::Video(Tensor::from_data(data, device)),
                 (data, rank) => panic!("{name}: rank {rank}, {data:?}"),
             };
             Input { values, mask: Tensor::from_data(tensor("mask"), device), rows: None }
@@ -150,6 +151,13 @@ fn an_alignment_by_sigmoid() {
 #[test]
 fn transformers_and_convolutions_over_sequences() {
     compare("sequences");
+}
+
+#[test]
+fn videos() {
+    for case in ["video_mean", "video_transformer", "r2plus1d", "r2plus1d_non_local"] {
+        compare(case);
+    }
 }
 
 #[test]

@@ -162,6 +162,38 @@ fn walk(top: &Path, below: &str, found: &mut Found, depth: usize) -> Result<()> 
     Ok(())
 }
 
+/// The pictures of a folder, or those beside each other that a name with one `*` stands for, in the order of the numbers
+/// in their names; none where it is neither.
+pub(super) fn pictures(path: &Path) -> Vec<PathBuf> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let (folder, (before, behind)) = match (path.is_dir(), name.split_once('*')) {
+        (true, _) => (path, ("", "")),
+        (false, Some(parts)) => (path.parent().unwrap_or(path), parts),
+        (false, None) => return Vec::new(),
+    };
+    let meant = |name: &str| name.strip_prefix(before).is_some_and(|rest| rest.ends_with(behind));
+    let found = entries(folder).unwrap_or_default().into_iter().filter(|entry| !entry.folder).map(|entry| entry.name);
+    let mut names: Vec<String> = found.filter(|name| media_kind(name) == Some(Media::Image) && meant(name)).collect();
+    names.sort_by_cached_key(|name| numbers_padded(name));
+    names.iter().map(|name| folder.join(name)).collect()
+}
+
+/// The name with its numbers at one length, so that 10 comes after 9.
+fn numbers_padded(name: &str) -> String {
+    let (mut padded, mut digits) = (String::new(), String::new());
+    for sign in name.chars().chain(['\0']) {
+        if sign.is_ascii_digit() {
+            digits.push(sign);
+            continue;
+        }
+        if !digits.is_empty() {
+            padded += &format!("{:0>24}", std::mem::take(&mut digits));
+        }
+        padded.push(sign);
+    }
+    padded
+}
+
 struct Entry {
     name: String,
     folder: bool,
@@ -209,6 +241,19 @@ mod tests {
             cells.collect::<Vec<_>>().join(" ")
         };
         (0..table.len()).map(row).collect()
+    }
+
+    #[test]
+    fn pictures_of_a_folder_stand_in_the_order_of_their_numbers() {
+        let folder = folder(&[("c/f10.png", ""), ("c/f9.png", ""), ("c/f1.PNG", ""), ("c/g.jpg", ""), ("c/n.txt", "")]);
+        let names =
+            |path: &str| pictures(&folder.path().join(path)).iter().map(|path| name_of(path)).collect::<Vec<_>>();
+        assert_eq!(names("c"), ["f1.PNG", "f9.png", "f10.png", "g.jpg"]);
+        assert_eq!(names("c/f*.png"), ["f9.png", "f10.png"]);
+        let table = Table::from_rows(vec!["x".into()], vec![vec![Some(Raw::Text("c/f*.png".into()))]]).unwrap();
+        let row = table.with_folder(folder.path()).media(0, 0).unwrap();
+        assert_eq!(*row, *crate::media::video::row(&[Vec::new(), Vec::new()]));
+        assert!(names("c/f9.png").is_empty() && names("d").is_empty() && names("d/*.png").is_empty());
     }
 
     fn error(files: &[(&str, &str)]) -> (String, String) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{csv, folder, jsonl};
 use crate::error::suggest;
 use crate::files::read_regular;
+use crate::media::video;
 use crate::{Error, Raw, Result};
 
 /// Bytes that one cell may hold.
@@ -198,6 +199,8 @@ impl Table {
 
     /// The bytes of the media file that a cell names, or those in the cell itself.
     ///
+    /// The name of a folder of pictures, or one with a `*` in its last part, gives them as one clip.
+    ///
     /// # Errors
     /// [`Error::Data`] with the place of the cell and the path tried: no such file, not a regular file, empty, or larger
     /// than the limit.
@@ -223,12 +226,29 @@ impl Table {
             return Err(fail(format!("a web address, expected the name of a file: {name}")).with_help(help));
         }
         let path = folder.join(name); // an absolute name replaces the folder
-        match read_regular(&path, self.media_limit) {
+        let pictures = folder::pictures(&path);
+        let read = match pictures.is_empty() {
+            true => read_regular(&path, self.media_limit),
+            false => read_row(&pictures, self.media_limit),
+        };
+        match read {
             Ok(bytes) if bytes.is_empty() => Err(fail(format!("the file is empty: {}", path.display()))),
             Ok(bytes) => Ok(bytes.into()),
             Err(problem) => Err(fail(format!("{problem}: {}", path.display()))),
         }
     }
+}
+
+/// Pictures as one clip of at most `limit` bytes.
+fn read_row(pictures: &[PathBuf], limit: u64) -> std::result::Result<Vec<u8>, String> {
+    let (mut files, mut left) = (Vec::new(), limit);
+    for path in pictures {
+        let name = path.file_name().unwrap_or_default().display();
+        let file = read_regular(path, left).map_err(|problem| format!("{name}: {problem}"))?;
+        left = left.saturating_sub(file.len() as u64);
+        files.push(file);
+    }
+    Ok(video::row(&files))
 }
 
 /// A value as text: to compare, to count, to show.

@@ -60,6 +60,10 @@ impl CnnConfig {
         at_least("depth", self.depth, 1)?;
         within("dropout", self.dropout, 0.0, 0.95)?;
         NonLocal::check(&self.non_local, self.channels.len())?;
+        if build.dims.contains_key("frames") {
+            let error = Error::config("type", "`cnn` reads a picture or a sound, not a video");
+            return Err(error.with_help("choose type = \"frames\" or \"r2plus1d\""));
+        }
         // a picture has colours, a height and a width; a sound has mel bands and, where it is fixed, a time
         let picture = build.dims.contains_key("height");
         let (colours, height, width) = match picture {

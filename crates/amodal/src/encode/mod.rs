@@ -3,10 +3,12 @@ pub mod alexnet;
 pub mod bag;
 pub mod category;
 pub mod cnn;
+pub mod frames;
 pub mod gru;
 pub mod identity;
 pub mod lstm;
 pub mod number;
+pub mod r2plus1d;
 pub mod recurrent;
 pub mod resnet;
 pub mod text_cnn;
@@ -31,10 +33,12 @@ registry! {
         "bag" => Bag(bag::Bag, bag::BagConfig),
         "category" => Category(category::Category, category::CategoryConfig),
         "cnn" => Cnn(cnn::Cnn, cnn::CnnConfig),
+        "frames" => Frames(frames::Frames, frames::FramesConfig),
         "gru" => Gru(recurrent::Recurrent, gru::GruConfig),
         "identity" => Identity(identity::Identity, identity::IdentityConfig),
         "lstm" => Lstm(recurrent::Recurrent, lstm::LstmConfig),
         "number" => Number(number::Number, number::NumberConfig),
+        "r2plus1d" => R2plus1d(r2plus1d::R2plus1d, r2plus1d::R2plus1dConfig),
         "resnet" => Resnet(resnet::Resnet, resnet::ResnetConfig),
         "text_cnn" => TextCnn(text_cnn::TextCnn, text_cnn::TextCnnConfig),
         "transformer" => Transformer(transformer::Transformer, transformer::TransformerConfig),

@@ -7,7 +7,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{start_of, svg};
+use super::{start_of, svg, video};
 use crate::{Error, Result};
 
 /// A decoded picture, 8 bits a colour.
@@ -64,35 +64,23 @@ pub enum Fit {
 /// # Errors
 /// [`Error::Data`] with an empty place if the bytes are empty, no picture, over a limit, cut short or damaged.
 pub fn decode(bytes: &[u8], limits: &Limits, size: usize) -> Result<Picture> {
-    if bytes.is_empty() {
-        return Err(Error::data("", "empty file"));
-    }
-    if bytes.len() as u64 > limits.max_bytes {
-        let (got, most) = (bytes.len() as f64 / 1e6, limits.max_bytes as f64 / 1e6);
-        return Err(Error::data("", format!("{got:.1} MB, more than the limit of {most:.1} MB")));
-    }
+    check_bytes(bytes, limits)?;
     let Some((format, name)) = format_of(bytes) else {
         if svg::is_svg(bytes) {
             return svg::decode(bytes, limits, size);
         }
+        if video::is_row(bytes) {
+            return Err(Error::data("", "a folder of pictures, expected one").with_help("read it as a `video`"));
+        }
         return Err(Error::data("", format!("not a picture: starts with {}", start_of(bytes)))
             .with_help("PNG, JPEG, WebP, GIF and SVG are read"));
     };
-    let broken = |error: image::ImageError| match &error {
-        image::ImageError::Unsupported(_) => Error::data("", format!("{name} of a kind that is not read: {error}")),
-        image::ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            Error::data("", format!("truncated {name}: the file ends after {} bytes", bytes.len()))
-        }
-        _ => Error::data("", format!("damaged {name}: {}", error.to_string().trim_end())),
-    };
+    let broken = |error| broken(&error, name, bytes.len());
     if format == ImageFormat::Jpeg && !ends_as_jpeg(bytes) {
         return Err(Error::data("", format!("truncated JPEG: no end marker in {} bytes", bytes.len())));
     }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    let mut most = image::Limits::default();
-    // The decoder's own working memory: the widest pixel is 8 bytes, and some keep a second copy.
-    most.max_alloc = Some(limits.max_pixels.saturating_mul(16).max(1 << 20));
-    reader.limits(most);
+    reader.limits(most(limits));
     let mut decoder = reader.into_decoder().map_err(broken)?;
     let (width, height) = decoder.dimensions();
     check_pixels(u64::from(width) * u64::from(height), limits)?;
@@ -105,6 +93,42 @@ pub fn decode(bytes: &[u8], limits: &Limits, size: usize) -> Result<Picture> {
         false => picture.into_rgb8().into_raw(),
     };
     Ok(Picture { height, width, pixels })
+}
+
+/// An error if the file is empty, or larger than allowed.
+pub(super) fn check_bytes(bytes: &[u8], limits: &Limits) -> Result<()> {
+    if bytes.is_empty() {
+        return Err(Error::data("", "empty file"));
+    }
+    if bytes.len() as u64 > limits.max_bytes {
+        let (got, most) = (bytes.len() as f64 / 1e6, limits.max_bytes as f64 / 1e6);
+        return Err(Error::data("", format!("{got:.1} MB, more than the limit of {most:.1} MB")));
+    }
+    Ok(())
+}
+
+/// Whether the bytes begin as a picture that is read.
+pub(super) fn is_picture(bytes: &[u8]) -> bool {
+    format_of(bytes).is_some() || svg::is_svg(bytes)
+}
+
+/// What a decoder may take.
+pub(super) fn most(limits: &Limits) -> image::Limits {
+    let mut most = image::Limits::default();
+    // The decoder's own working memory: the widest pixel is 8 bytes, and some keep a second copy.
+    most.max_alloc = Some(limits.max_pixels.saturating_mul(16).max(1 << 20));
+    most
+}
+
+/// The error of a decoder in our words.
+pub(super) fn broken(error: &image::ImageError, name: &str, length: usize) -> Error {
+    match error {
+        image::ImageError::Unsupported(_) => Error::data("", format!("{name} of a kind that is not read: {error}")),
+        image::ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Error::data("", format!("truncated {name}: the file ends after {length} bytes"))
+        }
+        _ => Error::data("", format!("damaged {name}: {}", error.to_string().trim_end())),
+    }
 }
 
 /// Scales `picture` to `height` × `width` with a Lanczos filter that widens as it shrinks (no aliasing).
@@ -161,7 +185,7 @@ pub(super) fn check_pixels(pixels: u64, limits: &Limits) -> Result<()> {
 }
 
 /// RGB of RGBA pixels that lie on white paper.
-fn over_white(pixels: &[u8]) -> Vec<u8> {
+pub(super) fn over_white(pixels: &[u8]) -> Vec<u8> {
     let mut opaque = Vec::with_capacity(pixels.len() / 4 * 3);
     for pixel in pixels.chunks_exact(4) {
         let alpha = u32::from(pixel[3]);
@@ -170,7 +194,7 @@ fn over_white(pixels: &[u8]) -> Vec<u8> {
     opaque
 }
 
-fn format_of(bytes: &[u8]) -> Option<(ImageFormat, &'static str)> {
+pub(super) fn format_of(bytes: &[u8]) -> Option<(ImageFormat, &'static str)> {
     Some(match bytes {
         [0x89, b'P', b'N', b'G', ..] => (ImageFormat::Png, "PNG"),
         [0xff, 0xd8, 0xff, ..] => (ImageFormat::Jpeg, "JPEG"),

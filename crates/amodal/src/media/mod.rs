@@ -3,14 +3,17 @@
 //! Every decoder works under limits that are checked from the header, answers broken data with
 //! [`Error::Data`](crate::Error::Data) whose place is empty (the caller knows file and row), and never reads another
 //! file or the network.
+mod animation;
 pub mod audio;
 pub mod augment;
 pub mod cepstrum;
 mod container;
 pub mod image;
 pub mod mel;
+mod mp4;
 pub mod spec_augment;
 mod svg;
+pub mod video;
 mod wav;
 
 /// The first bytes of something that is not what it should be, for a message: `"GARBAGE\n"`.

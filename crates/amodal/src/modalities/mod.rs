@@ -5,13 +5,15 @@ pub mod category;
 pub mod image;
 pub mod number;
 pub mod text;
+pub mod video;
 
 use crate::{Item, Named, Raw, Result, random::Random, registry};
 
 /// Reads one modality's raw values.
 pub trait Read {
     /// Widths that an encoder or decoder is built with: `input` (features, colour channels, vocabulary or classes),
-    /// `words` again where the items are ids of words, and `height`, `width` or `time` where they are fixed.
+    /// `words` again where the items are ids of words, and `height`, `width` or `time` where they are fixed;
+    /// `frames` (at most so many) for a video.
     fn dims(&self) -> Named<usize>;
 
     /// Whether a text value is the path of a file.
@@ -65,6 +67,7 @@ registry! {
         "image" => Image(image::Image, image::ImageConfig),
         "number" => Number(number::Number, number::NumberConfig),
         "text" => Text(text::Text, text::TextConfig),
+        "video" => Video(video::Video, video::VideoConfig),
     }
 }
 

@@ -92,7 +92,7 @@ pub(super) fn decide(table: &Table, column: usize) -> (Kind, String) {
         let known = |kind| {
             values.iter().filter(|value| matches!(value, Raw::Bytes(bytes) if magic(bytes) == Some(kind))).count()
         };
-        for kind in [Kind::Image, Kind::Audio] {
+        for kind in [Kind::Image, Kind::Audio, Kind::Video] {
             if of(known(kind)) {
                 return (
                     kind,
@@ -247,6 +247,9 @@ pub(super) fn magic(bytes: &[u8]) -> Option<Kind> {
     if image.iter().any(|start| bytes.starts_with(start)) || riff(b"WEBP") {
         return Some(Kind::Image);
     }
+    if bytes.get(4..8) == Some(b"ftyp") {
+        return Some(Kind::Video);
+    }
     (audio.iter().any(|start| bytes.starts_with(start)) || riff(b"WAVE")).then_some(Kind::Audio)
 }
 
@@ -311,6 +314,7 @@ mod tests {
         assert_eq!(bytes(b"\x89PNG\r\n\x1a\nrest"), Kind::Image);
         assert_eq!(bytes(b"RIFF....WAVEfmt "), Kind::Audio);
         assert_eq!(bytes(b"RIFF....WEBPVP8 "), Kind::Image);
+        assert_eq!(bytes(b"\0\0\0\x20ftypisom"), Kind::Video);
         assert_eq!(bytes(b"other"), Kind::Bytes);
         assert_ne!(fingerprint(b"a"), fingerprint(b"b"));
     }

@@ -7,6 +7,7 @@ use crate::{
     data::{Examples, Media as Kind, media_kind},
     eval::Measured,
     media,
+    modalities::ModalityConfig,
     run::{self, Answer, Run, Trained},
 };
 use burn::module::Module;
@@ -18,6 +19,9 @@ const MISTAKES: usize = 12;
 /// Pictures are shown at most this wide and high, sounds at most this long.
 const PIXELS: usize = 128;
 const SECONDS: f32 = 4.0;
+/// Films are shown with so many frames, at most this wide and high.
+const FILM_FRAMES: usize = 8;
+const FILM_PIXELS: usize = 96;
 
 /// The report page of a training: curves, every figure beside its floor, galleries of what finds what, worst mistakes.
 ///
@@ -262,15 +266,21 @@ fn words(raw: &Raw) -> String {
 fn item(run: &Run, examples: &Examples, row: usize, name: &str) -> Item {
     let table = examples.table();
     let Ok(column) = table.column(run.config.column(name)) else { return Item::default() };
+    let is_film = matches!(run.config.modalities.get(name), Some(ModalityConfig::Video(_)));
     let media = match table.cell(row, column) {
         None => Media::Missing,
+        Some(raw) if is_film => {
+            let shown = table.media(row, column).ok().and_then(|bytes| film(&bytes));
+            shown.unwrap_or_else(|| Media::Text(words(raw)))
+        }
         Some(Raw::Numbers(numbers)) if numbers.len() == 1 => Media::Number(f64::from(numbers[0])),
         Some(Raw::Text(path)) if media_kind(path).is_some() => {
             let bytes = table.media(row, column).ok();
             let shown = bytes.and_then(|bytes| match media_kind(path) {
                 Some(Kind::Image) => picture(&bytes),
                 Some(Kind::Audio) => sound(&bytes),
-                _ => None,
+                Some(Kind::Video) => film(&bytes),
+                None => None,
             });
             shown.unwrap_or_else(|| Media::Text(path.clone()))
         }
@@ -295,6 +305,28 @@ fn picture(bytes: &[u8]) -> Option<Media> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     buffer.write_to(&mut bytes, image::ImageFormat::Png).ok()?;
     Some(Media::Image { mime: "image/png".into(), bytes: bytes.into_inner() })
+}
+
+/// A film as a moving GIF of a few frames, small enough for a page.
+fn film(bytes: &[u8]) -> Option<Media> {
+    let small = |picture: media::image::Picture| {
+        let side = picture.height.max(picture.width).max(1);
+        let scaled = |length: usize| (length * FILM_PIXELS.min(side) / side).max(1);
+        media::image::resize(&picture, scaled(picture.height), scaled(picture.width), media::image::Fit::Stretch)
+    };
+    let clip = media::video::decode(bytes, FILM_FRAMES, &media::video::ClipLimits::default(), small).ok()?;
+    let delay = clip.seconds.min(10.0) / clip.frames.len() as f64;
+    let delay = image::Delay::from_saturating_duration(std::time::Duration::from_secs_f64(delay));
+    let mut bytes = Vec::new();
+    let mut encoder = image::codecs::gif::GifEncoder::new(&mut bytes);
+    encoder.set_repeat(image::codecs::gif::Repeat::Infinite).ok()?;
+    for frame in clip.frames {
+        let (height, width) = (frame.picture.height as u32, frame.picture.width as u32);
+        let pixels = image::DynamicImage::from(image::RgbImage::from_raw(width, height, frame.picture.pixels)?);
+        encoder.encode_frame(image::Frame::from_parts(pixels.into_rgba8(), 0, 0, delay)).ok()?;
+    }
+    drop(encoder);
+    Some(Media::Image { mime: "image/gif".into(), bytes })
 }
 
 /// A sound, short enough for a page.

@@ -7,9 +7,11 @@ use amodal::{
         alexnet::AlexnetConfig,
         bag::BagConfig,
         cnn::CnnConfig,
+        frames::{FramesConfig, Time},
         gru::GruConfig,
         lstm::LstmConfig,
         number::NumberConfig,
+        r2plus1d::{R2plus1dConfig, Steps},
         recurrent::RecurrentPool,
         resnet::{ResnetConfig, Stem},
         text_cnn::TextCnnConfig,
@@ -102,10 +104,13 @@ pub(crate) enum Layout {
     FixedSeries,
     /// Pictures.
     Image,
+    /// Clips.
+    Video,
 }
 
 impl Layout {
-    pub(crate) const ALL: [Self; 5] = [Self::Words, Self::Class, Self::Series, Self::FixedSeries, Self::Image];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Words, Self::Class, Self::Series, Self::FixedSeries, Self::Image, Self::Video];
 
     /// What a modality of this layout tells an encoder.
     pub(crate) fn dims(self) -> Named<usize> {
@@ -115,6 +120,7 @@ impl Layout {
             Self::Series => &[("input", CHANNELS)],
             Self::FixedSeries => &[("input", CHANNELS), ("time", TIME)],
             Self::Image => &[("input", 3), ("height", 5), ("width", 3)],
+            Self::Video => &[("input", 3), ("frames", TIME), ("height", 5), ("width", 3)],
         };
         dims.iter().map(|(name, dim)| (name.to_string(), *dim)).collect()
     }
@@ -126,7 +132,7 @@ impl Layout {
         let size = match self {
             Self::Words | Self::Class => 1,
             Self::Series | Self::FixedSeries => CHANNELS,
-            Self::Image => 3 * 5 * 3,
+            Self::Image | Self::Video => 3 * 5 * 3,
         };
         let lengths: Vec<usize> = LENGTHS.iter().map(|length| (*length).min(time)).collect();
         let mut all = Vec::new();
@@ -141,6 +147,7 @@ impl Layout {
             }
             Self::Series | Self::FixedSeries => Values::Series(given(&all, [rows, time, CHANNELS], device)),
             Self::Image => Values::Image(given(&all, [rows, 3, 5, 3], device)),
+            Self::Video => Values::Video(given(&all, [rows, time, 3, 5, 3], device)),
         };
         Input { values, mask: mask(&lengths, time, device), rows: None }
     }
@@ -159,6 +166,7 @@ pub(crate) fn row(input: &Input, row: usize) -> Input {
         Values::Ids(values) => Values::Ids(values.clone().narrow(0, row, 1)),
         Values::Series(values) => Values::Series(values.clone().narrow(0, row, 1)),
         Values::Image(values) => Values::Image(values.clone().narrow(0, row, 1)),
+        Values::Video(values) => Values::Video(values.clone().narrow(0, row, 1)),
     };
     Input { values, mask: input.mask.clone().narrow(0, row, 1), rows: None }
 }
@@ -202,6 +210,12 @@ pub(crate) fn encoders() -> Vec<EncoderConfig> {
     for (positions, frames) in [(Positions::Learned, 1), (Positions::Rotary, 1), (Positions::Rotary, 4)] {
         all.push(EncoderConfig::Transformer(TransformerConfig { positions, frames, ..Default::default() }));
     }
+    all.push(EncoderConfig::Frames(FramesConfig { time: Time::Mean, pool: Pool::Mean, ..Default::default() }));
+    for (time_stride, depth, pool) in [(1, 2, Steps::Mean), (2, 1, Steps::Frames), (3, 1, Steps::Mean)] {
+        let config =
+            R2plus1dConfig { channels: vec![4, 6], depth, time_stride, pool, non_local: true, ..Default::default() };
+        all.push(EncoderConfig::R2plus1d(config));
+    }
     all
 }
 
@@ -226,6 +240,23 @@ pub(crate) fn small(config: EncoderConfig) -> EncoderConfig {
         }),
         EncoderConfig::Gru(options) => EncoderConfig::Gru(GruConfig { dim: 4, ..options }),
         EncoderConfig::Lstm(options) => EncoderConfig::Lstm(LstmConfig { dim: 4, ..options }),
+        EncoderConfig::Frames(options) => EncoderConfig::Frames(FramesConfig {
+            dim: 4,
+            channels: vec![3, 4],
+            norm: Normalize::None,
+            num_heads: 2,
+            dropout: 0.0,
+            ..options
+        }),
+        // a non-local block starts as the identity, without a gradient inside; tests/parity.rs has one that does not
+        EncoderConfig::R2plus1d(options) => EncoderConfig::R2plus1d(R2plus1dConfig {
+            dim: 4,
+            channels: vec![3, 4],
+            norm: Normalize::None,
+            non_local: false,
+            dropout: 0.0,
+            ..options
+        }),
         EncoderConfig::Number(_) => EncoderConfig::Number(NumberConfig { dim: 4, hidden: vec![5], dropout: 0.0 }),
         EncoderConfig::Resnet(options) => EncoderConfig::Resnet(ResnetConfig {
             dim: 4,
