@@ -90,8 +90,10 @@ impl CnnConfig {
         let features = match (self.pool, picture, height) {
             (Pool::Flatten, _, Some(height)) => input * halve(height) * halve(width),
             (Pool::Flatten, _, None) => {
-                let error = Error::config("pool", "`flatten` needs sounds of one length");
-                return Err(error.with_help("give the modality a `seconds`, or choose pool = \"mean\""));
+                let error = Error::config("pool", "`flatten` needs sounds or series of one length");
+                return Err(
+                    error.with_help("give the modality a `seconds` (a series: `length`), or choose pool = \"mean\"")
+                );
             }
             (_, true, _) => input,
             (_, false, _) => input * halve(width),

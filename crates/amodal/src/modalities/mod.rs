@@ -4,6 +4,8 @@ pub mod audio;
 pub mod category;
 pub mod image;
 pub mod number;
+mod scale;
+pub mod series;
 pub mod text;
 
 use crate::{Item, Named, Raw, Result, random::Random, registry};
@@ -64,6 +66,7 @@ registry! {
         "category" => Category(category::Category, category::CategoryConfig),
         "image" => Image(image::Image, image::ImageConfig),
         "number" => Number(number::Number, number::NumberConfig),
+        "series" => Series(series::Series, series::SeriesConfig),
         "text" => Text(text::Text, text::TextConfig),
     }
 }
@@ -72,6 +75,14 @@ impl ModalityConfig {
     /// Completes the options from the training rows.
     pub fn fit(&mut self, values: &mut dyn Iterator<Item = &Raw>) -> Result<()> {
         self.options().fit(values)
+    }
+
+    /// The columns that are read side by side; none: one, called like the modality.
+    pub fn columns(&self) -> &[String] {
+        match self {
+            Self::Number(options) => &options.columns,
+            _ => &[],
+        }
     }
 }
 
