@@ -50,7 +50,7 @@ def picture(objects):
     rows, columns = np.mgrid[:SIDE, :SIDE]
     for (x, y, shape), colour in zip(objects, COLOURS.values()):
         across, down = abs(columns - x), abs(rows - y)
-        pixels[(np.maximum(across, down) <= HALF) if shape == 0 else (across**2 + down**2 <= HALF**2)] = colour
+        pixels[(np.maximum(across, down) <= HALF) if shape == 0 else (across**2 + down**2 <= (HALF + 0.5)**2)] = colour
     return pixels
 
 
