@@ -59,7 +59,10 @@ impl Init {
             None => table.columns().iter().rev().find(|name| predicts(kinds[*name])).map(String::as_str),
         };
         let reads = |kind: Kind| {
-            matches!(kind, Kind::Image | Kind::Audio | Kind::Video | Kind::Text | Kind::Category | Kind::Number)
+            matches!(
+                kind,
+                Kind::Image | Kind::Audio | Kind::Video | Kind::Text | Kind::Category | Kind::Number | Kind::Series
+            )
         };
         let inputs: Vec<(&String, Kind)> = table
             .columns()
@@ -112,6 +115,7 @@ impl Init {
                     "type = \"bag\"  # or \"transformer\", which sees the order of the words\ndim = 128",
                 ),
                 Kind::Number => ("type = \"number\"", "type = \"number\"\ndim = 32"),
+                Kind::Series => ("type = \"series\"", "type = \"transformer\"\ndim = 64"),
                 _ => (
                     "type = \"category\"\nunknown = true  # a value never seen reads as one more class",
                     "type = \"category\"\ndim = 32",

@@ -283,6 +283,11 @@ impl Config {
     pub fn column<'a>(&'a self, name: &'a str) -> &'a str {
         self.data.columns.get(name).map_or(name, String::as_str)
     }
+
+    /// The columns that a modality reads side by side; none: the one that [`Config::column`] says.
+    pub fn columns(&self, name: &str) -> &[String] {
+        self.modalities.get(name).map_or(&[], ModalityConfig::columns)
+    }
 }
 
 /// Makes one `path=value` change: the value is TOML, or else text.

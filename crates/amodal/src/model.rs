@@ -7,7 +7,7 @@ use crate::{
     fuse::Fusion,
     layers::Absent,
     loss::{Loss, LossConfig},
-    modalities::Modality,
+    modalities::{Modality, ModalityConfig},
     suggest,
     types::Build,
 };
@@ -210,13 +210,23 @@ impl Task {
         fuse: Option<&Fusion>,
         device: &Device,
     ) -> Result<Self> {
-        let own = |modality: &&String| task.target.is_none() || config.column(modality) != config.column(name);
+        let column = config.column(name);
+        let reads = |modality: &str| {
+            config.column(modality) == column || config.columns(modality).iter().any(|it| it == column)
+        };
+        let own = |modality: &&String| task.target.is_none() || !reads(modality);
         let from: Vec<String> = match task.from.is_empty() {
             true => config.encode.keys().filter(own).cloned().collect(),
             false => task.from.clone(),
         };
         if let Some(wrong) = from.iter().find(|name| !config.encode.contains_key(*name)) {
             return Err(unknown_modality("from", wrong, config));
+        }
+        if let Some(several @ (ModalityConfig::Number(_) | ModalityConfig::Series(_))) = &task.target
+            && (!several.columns().is_empty() || several.name() == "series")
+        {
+            let error = Error::config("target", "several numbers, expected one number or a category");
+            return Err(error.with_help("make a task of each"));
         }
         let target = task
             .target

@@ -11,7 +11,7 @@
 //! | `report.html` | the same for people |
 use crate::{
     Config, Error, Model, Named, Raw, Result,
-    data::{Examples, SplitOptions, Table, splits},
+    data::{Examples, Source, SplitOptions, Table, splits},
     eval::{self, Measured},
     files::write_atomic,
     modalities::ModalityConfig,
@@ -98,12 +98,14 @@ impl Prepared {
         let columns = config.data.columns.clone();
         let fit = |name: &str, modality: &mut ModalityConfig, at: String| -> Result<()> {
             let column = columns.get(name).map_or(name, String::as_str);
-            let column = table.column(column).map_err(|error| missing_column(error, name))?;
-            let mut values = train.iter().filter_map(|row| table.cell(*row, column));
-            modality.fit(&mut values).map_err(|error| match error {
+            let source = Source::find(&table, column, modality.columns(), true);
+            let source = source.map_err(|error| missing_column(error, name))?;
+            let values = train.iter().filter_map(|row| source.value(&table, *row).transpose());
+            let values = values.collect::<Result<Vec<_>>>()?;
+            modality.fit(&mut values.iter().map(AsRef::as_ref)).map_err(|error| match error {
                 Error::Config { .. } => error.within(&at),
                 // the modality does not know which row it was: find it
-                Error::Data { .. } => first_bad(&table, &train, column, modality).unwrap_or(error),
+                Error::Data { .. } => first_bad(&table, &train, &source, modality).unwrap_or(error),
                 other => other,
             })
         };
@@ -137,11 +139,11 @@ pub(crate) fn missing_column(error: Error, name: &str) -> Error {
 }
 
 /// The error of the first row that a modality cannot learn from.
-fn first_bad(table: &Table, rows: &[usize], column: usize, modality: &ModalityConfig) -> Option<Error> {
+fn first_bad(table: &Table, rows: &[usize], source: &Source, modality: &ModalityConfig) -> Option<Error> {
     rows.iter().find_map(|row| {
-        let raw = table.cell(*row, column)?;
-        let error = modality.clone().fit(&mut std::iter::once(raw)).err()?;
-        matches!(error, Error::Data { .. }).then(|| error.within(&table.place(*row, column)))
+        let raw = source.value(table, *row).ok()??;
+        let error = modality.clone().fit(&mut std::iter::once(raw.as_ref())).err()?;
+        matches!(error, Error::Data { .. }).then(|| error.within(&source.place(table, *row)))
     })
 }
 

@@ -676,6 +676,12 @@ fn modalities_reject_options_out_of_range() {
         "type = \"number\"\ndeviation = 0.0",
         "type = \"number\"\ndeviation = nan",
         "type = \"number\"\nmean = nan",
+        "type = \"number\"\nmean = [1.0, 2.0]",
+        "type = \"number\"\ncolumns = [\"a\", \"a\"]",
+        "type = \"number\"\ncolumns = [\"a\"]\ngaps = [\"b\"]",
+        "type = \"series\"\nchannels = 0",
+        "type = \"series\"\nlength = 0",
+        "type = \"series\"\nchannels = 2\ndeviation = [1.0]",
         "type = \"text\"\nmax_time = 0",
     ] {
         let config: ModalityConfig = toml::from_str(wrong).unwrap();

@@ -1,5 +1,5 @@
 //! A table read through a model's modalities: decoded values, each different one once.
-use super::Table;
+use super::{Source, Table};
 use crate::{
     Batch, Config, Error, Input, Item, Model, Named, Raw, Result,
     config::OnError,
@@ -33,7 +33,7 @@ pub struct Examples {
 /// One modality's column.
 struct Field {
     name: String,
-    column: Option<usize>,
+    source: Option<Source>,
     modality: Modality,
     /// Which of the different values each row has.
     slots: Vec<u32>,
@@ -78,20 +78,24 @@ impl Examples {
     /// [`Error::Data`] with the column.
     pub fn new(table: Table, config: &Config, model: &Model, strict: bool) -> Result<Self> {
         let field = |name: &str, modality: &Modality, needed: bool| -> Result<Field> {
-            let column = table.column(config.column(name));
-            let column = match (column, needed) {
-                (Ok(column), _) => Some(column),
+            let source = Source::find(&table, config.column(name), config.columns(name), needed);
+            let source = match (source, needed) {
+                (Ok(source), _) => Some(source),
                 (Err(error), true) => return Err(crate::run::missing_column(error, name)),
                 (Err(_), false) => None,
             };
-            Ok(Field::new(name, column, modality, &table))
+            Ok(Field::new(name, source, modality, &table))
         };
         let inputs =
             model.modalities().map(|(name, modality)| field(name, modality, strict)).collect::<Result<Vec<_>>>()?;
         let targets = model.tasks().filter_map(|(name, task)| Some((name, task.target()?)));
         let targets = targets.map(|(name, modality)| field(name, modality, strict)).collect::<Result<Vec<_>>>()?;
-        if inputs.iter().all(|field| field.column.is_none()) {
-            let columns: Vec<&str> = inputs.iter().map(|field| config.column(&field.name)).collect();
+        if inputs.iter().all(|field| field.source.is_none()) {
+            let columns = inputs.iter().flat_map(|field| match config.columns(&field.name) {
+                [] => vec![config.column(&field.name)],
+                several => several.iter().map(String::as_str).collect(),
+            });
+            let columns: Vec<&str> = columns.collect();
             let problem = format!("has none of the columns that the model reads: {}", columns.join(", "));
             let help = format!("its columns are: {}", table.columns().join(", "));
             return Err(Error::data(table.path().display().to_string(), problem).with_help(help));
@@ -265,9 +269,9 @@ impl Examples {
     }
 
     fn item_of(&self, field: &Field, row: usize) -> Result<Arc<Item>> {
-        self.item(field, field.slots[row]).map_err(|error| match (error, field.column) {
-            (Error::Data { problem, help, .. }, Some(column)) => {
-                Error::Data { at: self.table.place(row, column), problem, help }
+        self.item(field, field.slots[row]).map_err(|error| match (error, &field.source) {
+            (Error::Data { problem, help, .. }, Some(source @ Source::Column(_))) => {
+                Error::Data { at: source.place(&self.table, row), problem, help }
             }
             (error, _) => error,
         })
@@ -280,21 +284,21 @@ impl Examples {
             return Ok(item.clone());
         }
         let row = field.first[slot as usize];
-        let column = field.column.expect("a field without a column has no values");
-        let raw = self.table.cell(row, column).expect("a slot is a cell that is not empty");
+        let source = field.source.as_ref().expect("a field without a column has no values");
+        let raw = source.value(&self.table, row)?.expect("a slot is a value that is not empty");
         let modality = field.modality.get();
-        let item = match (modality.is_media(), raw) {
-            (true, Raw::Text(_)) => {
-                modality.read(&Raw::Bytes(self.table.media(row, column)?)).map_err(|error| match error {
+        let item = match (modality.is_media(), source, raw.as_ref()) {
+            (true, Source::Column(column), Raw::Text(_)) => {
+                modality.read(&Raw::Bytes(self.table.media(row, *column)?)).map_err(|error| match error {
                     Error::Data { at, problem, help } if at.is_empty() => Error::Data {
-                        at: self.table.place(row, column),
-                        problem: format!("{}: {problem}", media_name(raw)),
+                        at: self.table.place(row, *column),
+                        problem: format!("{}: {problem}", media_name(&raw)),
                         help,
                     },
                     other => other,
                 })?
             }
-            _ => modality.read(raw).map_err(|error| error.within(&self.table.place(row, column)))?,
+            _ => modality.read(&raw).map_err(|error| error.within(&source.place(&self.table, row)))?,
         };
         let item = Arc::new(item);
         let held = self.cached.fetch_add(item.bytes(), Ordering::Relaxed);
@@ -313,6 +317,11 @@ fn media_name(raw: &Raw) -> &str {
     }
 }
 
+/// The text of a value that is text.
+fn text(raw: &Raw) -> Option<&str> {
+    if let Raw::Text(text) = raw { Some(text) } else { None }
+}
+
 /// A stable hash of a value.
 fn hash(raw: &Raw) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -325,16 +334,20 @@ fn hash(raw: &Raw) -> u64 {
 }
 
 impl Field {
-    fn new(name: &str, column: Option<usize>, modality: &Modality, table: &Table) -> Self {
+    fn new(name: &str, source: Option<Source>, modality: &Modality, table: &Table) -> Self {
         let (mut slots, mut first) = (vec![MISSING; table.len()], Vec::new());
-        if let Some(column) = column {
-            let mut known: HashMap<String, u32> = HashMap::new();
+        if let Some(source) = &source {
+            let mut known: HashMap<&str, u32> = HashMap::new();
+            let text = |row| match source {
+                Source::Column(column) => table.cell(row, *column).and_then(text),
+                Source::Numbers(_) => None,
+            };
             for (row, slot) in slots.iter_mut().enumerate() {
                 let new = first.len() as u32;
-                *slot = match table.cell(row, column) {
+                *slot = match text(row) {
+                    Some(text) => *known.entry(text).or_insert(new),
+                    None if source.has(table, row) => new,
                     None => MISSING,
-                    Some(Raw::Text(text)) => *known.entry(text.clone()).or_insert(new),
-                    Some(_) => new,
                 };
                 if *slot == new {
                     first.push(row);
@@ -342,7 +355,7 @@ impl Field {
             }
         }
         let items = first.iter().map(|_| OnceLock::new()).collect();
-        Self { name: name.to_string(), column, modality: modality.clone(), slots, first, items }
+        Self { name: name.to_string(), source, modality: modality.clone(), slots, first, items }
     }
 }
 

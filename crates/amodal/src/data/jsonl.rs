@@ -104,6 +104,10 @@ fn cell(value: Value) -> Result<Option<Raw>, String> {
         // A whole number that `f32` would change, such as a long identifier, stays text.
         Value::Number(value) if whole_and_long(&value) => Some(Raw::Text(value.to_string())),
         Value::Number(value) => Some(Raw::Numbers(vec![number(&value)?])),
+        // steps of numbers, which the modality `series` reads
+        Value::Array(values) if !values.is_empty() && values.iter().all(Value::is_array) => {
+            Some(Raw::Text(Value::Array(values).to_string()))
+        }
         Value::Array(values) => {
             let one = |value: &Value| match value {
                 Value::Number(value) => number(value),
@@ -163,6 +167,10 @@ mod tests {
         assert_eq!((table.named(0, "c"), table.named(1, "a"), table.named(1, "b")), (None, None, None));
         assert_eq!(table.named(1, "c"), Some(&Raw::Numbers(vec![1.0, 2.0])));
         assert_eq!(table.named(1, "d"), Some(&Raw::Text("true".into())));
+        assert_eq!(
+            super::read(Path::new("a.jsonl"), b"{\"a\": [[1, 2.5], []]}\n").unwrap().named(0, "a"),
+            Some(&Raw::Text("[[1,2.5],[]]".into()))
+        );
         assert_eq!(table.named(2, "a"), Some(&Raw::Text("9007199254740993".into())));
         assert_eq!(table.named(2, "b"), Some(&Raw::Text(String::new())));
         assert_eq!(table.place(1, 2), "a.jsonl:3, column \"c\"");

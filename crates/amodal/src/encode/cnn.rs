@@ -89,8 +89,10 @@ impl CnnConfig {
         let halve = |size: usize| (0..self.channels.len()).fold(size, |size, _| size.div_ceil(2));
         let features = match (self.pool, picture, height) {
             (Pool::Flatten, _, None) => {
-                let error = Error::config("pool", "`flatten` needs sounds of one length");
-                return Err(error.with_help("give the modality a `seconds`, or choose pool = \"mean\""));
+                let error = Error::config("pool", "`flatten` needs sounds or series of one length");
+                return Err(
+                    error.with_help("give the modality a `seconds` (a series: `length`), or choose pool = \"mean\"")
+                );
             }
             (_, false, _) if self.coordinates => {
                 return Err(Error::config("coordinates", "a sound has no rows and columns"));

@@ -4,6 +4,8 @@ pub mod audio;
 pub mod category;
 pub mod image;
 pub mod number;
+mod scale;
+pub mod series;
 pub mod text;
 pub mod video;
 
@@ -66,6 +68,7 @@ registry! {
         "category" => Category(category::Category, category::CategoryConfig),
         "image" => Image(image::Image, image::ImageConfig),
         "number" => Number(number::Number, number::NumberConfig),
+        "series" => Series(series::Series, series::SeriesConfig),
         "text" => Text(text::Text, text::TextConfig),
         "video" => Video(video::Video, video::VideoConfig),
     }
@@ -75,6 +78,14 @@ impl ModalityConfig {
     /// Completes the options from the training rows.
     pub fn fit(&mut self, values: &mut dyn Iterator<Item = &Raw>) -> Result<()> {
         self.options().fit(values)
+    }
+
+    /// The columns that are read side by side; none: one, called like the modality.
+    pub fn columns(&self) -> &[String] {
+        match self {
+            Self::Number(options) => &options.columns,
+            _ => &[],
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde::Serialize;
 
 use crate::data::{Media, Table, count, media_kind, normal_split, shown};
-use crate::{Named, Raw};
+use crate::{Named, Raw, modalities::series};
 
 /// What a column seems to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -118,8 +118,8 @@ pub(super) fn decide(table: &Table, column: usize) -> (Kind, String) {
         return decided;
     }
     let distinct = values.iter().map(|value| key(value)).collect::<HashSet<_>>().len();
-    let series = values.iter().filter(|value| matches!(value, Raw::Numbers(numbers) if numbers.len() != 1)).count();
-    if series > 0 && of(values.iter().filter(|value| matches!(value, Raw::Numbers(_))).count()) {
+    let series = values.iter().filter(|value| is_series(value)).count();
+    if series > 0 && of(values.iter().filter(|value| is_series(value) || matches!(value, Raw::Numbers(_))).count()) {
         return (Kind::Series, how_many(series, values.len(), ("holds", "hold"), "a list of numbers"));
     }
     let numbers: Vec<f64> = values.iter().filter_map(|value| number(value)).collect();
@@ -220,6 +220,15 @@ pub(super) fn number(value: &Raw) -> Option<f64> {
     }
 }
 
+/// Whether a value holds several numbers.
+fn is_series(value: &Raw) -> bool {
+    match value {
+        Raw::Numbers(numbers) => numbers.len() != 1,
+        Raw::Text(text) => series::is_series(text),
+        Raw::Bytes(_) => false,
+    }
+}
+
 /// A value to compare others with; bytes are compared by their hash.
 pub(super) fn key(value: &Raw) -> Cow<'_, str> {
     match value {
@@ -269,7 +278,7 @@ mod tests {
     #[test]
     fn every_kind_with_its_reason() {
         let many = |cells: &[&'static str], times: usize| cells.repeat(times);
-        let cases: [(&str, Vec<&str>, Kind, &str); 14] = [
+        let cases: [(&str, Vec<&str>, Kind, &str); 15] = [
             ("x", vec!["", ""], Kind::Empty, "no cell has a value"),
             ("x", vec!["a.png", "", "b.JPG"], Kind::Image, "every cell ends as the name of an image file"),
             (
@@ -288,6 +297,7 @@ mod tests {
             ("x", many(&["cat", "dog"], 2), Kind::Category, "2 different values in 4 cells"),
             ("label", vec!["cat", "dog", "cat"], Kind::Category, "2 different values in 3 cells"),
             ("x", vec!["u1", "u2", "u9"], Kind::Identifier, "3 different values in 3 cells, each one word"),
+            ("x", vec!["[1, 2]", "[[1], [2]]"], Kind::Series, "every cell holds a list of numbers"),
             ("x", vec!["a red ball", "two dogs"], Kind::Text, "2 different values in 2 cells, 2.5 words on average"),
         ];
         for (name, cells, kind, reason) in cases {

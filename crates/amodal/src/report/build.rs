@@ -4,7 +4,7 @@ use super::{
 };
 use crate::{
     Named, Raw, Result,
-    data::{Examples, Media as Kind, media_kind},
+    data::{Examples, Media as Kind, Source, media_kind},
     eval::Measured,
     media,
     modalities::ModalityConfig,
@@ -265,17 +265,20 @@ fn words(raw: &Raw) -> String {
 /// One modality of a row, as it is shown.
 fn item(run: &Run, examples: &Examples, row: usize, name: &str) -> Item {
     let table = examples.table();
-    let Ok(column) = table.column(run.config.column(name)) else { return Item::default() };
+    let Ok(source) = Source::find(table, run.config.column(name), run.config.columns(name), false) else {
+        return Item::default();
+    };
+    let Ok(value) = source.value(table, row) else { return Item::default() };
     let is_film = matches!(run.config.modalities.get(name), Some(ModalityConfig::Video(_)));
-    let media = match table.cell(row, column) {
-        None => Media::Missing,
-        Some(raw) if is_film => {
-            let shown = table.media(row, column).ok().and_then(|bytes| film(&bytes));
+    let media = match (value.as_deref(), &source) {
+        (None, _) => Media::Missing,
+        (Some(raw), Source::Column(column)) if is_film => {
+            let shown = table.media(row, *column).ok().and_then(|bytes| film(&bytes));
             shown.unwrap_or_else(|| Media::Text(words(raw)))
         }
-        Some(Raw::Numbers(numbers)) if numbers.len() == 1 => Media::Number(f64::from(numbers[0])),
-        Some(Raw::Text(path)) if media_kind(path).is_some() => {
-            let bytes = table.media(row, column).ok();
+        (Some(Raw::Numbers(numbers)), _) if numbers.len() == 1 => Media::Number(f64::from(numbers[0])),
+        (Some(Raw::Text(path)), Source::Column(column)) if media_kind(path).is_some() => {
+            let bytes = table.media(row, *column).ok();
             let shown = bytes.and_then(|bytes| match media_kind(path) {
                 Some(Kind::Image) => picture(&bytes),
                 Some(Kind::Audio) => sound(&bytes),
@@ -284,7 +287,7 @@ fn item(run: &Run, examples: &Examples, row: usize, name: &str) -> Item {
             });
             shown.unwrap_or_else(|| Media::Text(path.clone()))
         }
-        Some(raw) => Media::Text(words(raw)),
+        (Some(raw), _) => Media::Text(words(raw)),
     };
     Item { media, caption: String::new(), score: None }
 }
