@@ -177,7 +177,7 @@ pub(crate) fn encoders() -> Vec<EncoderConfig> {
 pub(crate) fn fusions() -> Vec<FusionConfig> {
     let mut all = FusionConfig::all();
     for pool in [deepset::Pool::Mean, deepset::Pool::Max, deepset::Pool::Min] {
-        all.push(FusionConfig::DeepSet(DeepSetConfig { dim: 6, pool, hidden: Vec::new() }));
+        all.push(FusionConfig::DeepSet(DeepSetConfig { dim: 32, pool, hidden: Vec::new() }));
     }
     all.push(FusionConfig::Film(FilmConfig { dim: 6, modulated: "b".into(), num_layers: 2 }));
     all
