@@ -741,10 +741,22 @@ fn parts_reject_options_out_of_range() {
         let dims = dims(&[("input", 3), ("height", 8), ("width", 8)]);
         taken.extend(config.build(&Build { dims, device: &device }).is_ok().then_some(wrong.to_string()));
     }
-    for name in FusionConfig::NAMES {
-        let config: FusionConfig = toml::from_str(&format!("type = \"{name}\"\ndim = 0")).unwrap();
+    let without_width = FusionConfig::NAMES.iter().map(|name| format!("type = \"{name}\"\ndim = 0"));
+    let fusions = [
+        "type = \"bilinear\"\nwidth = 0",
+        "type = \"bilinear\"\nrank = 0",
+        "type = \"deepset\"\nhidden = [0]",
+        "type = \"film\"\nmodulated = \"nothing\"",
+        "type = \"film\"\nnum_layers = 0",
+        "type = \"low_rank\"\nrank = 0",
+        "type = \"multiplicative\"\nwidth = 0",
+        "type = \"tensor\"\nwidth = 0",
+        "type = \"tensor\"\nwidth = 100",
+    ];
+    for wrong in without_width.chain(fusions.map(String::from)) {
+        let config: FusionConfig = toml::from_str(&wrong).unwrap();
         let built = config.build(&Build { dims: parts::dims(), device: &device });
-        taken.extend(built.is_ok().then(|| format!("{name}, dim = 0")));
+        taken.extend(built.is_ok().then_some(wrong));
     }
     for wrong in [
         "type = \"bottleneck\"\nbottlenecks = 0",

@@ -48,9 +48,9 @@ impl TensorConfig {
                 "{}, and {modalities} modalities give a product of {} to the power of {modalities} numbers a row, \
                  expected at most {LARGEST}",
                 self.width,
-                self.width + 1
+                self.width.saturating_add(1)
             );
-            let largest = (1..self.width).rev().find(|width| product_size(*width, modalities) <= LARGEST);
+            let largest = (1..).take_while(|width| product_size(*width, modalities) <= LARGEST).last();
             let narrower = largest.map_or_else(String::new, |width| format!("set it to at most {width}, or "));
             let help = format!("{narrower}use `low_rank`, which never forms the product");
             return Err(Error::config("width", problem).with_help(help));

@@ -295,7 +295,7 @@ pub(crate) fn fusions() -> Vec<FusionConfig> {
         all.push(FusionConfig::Relation(RelationConfig { condition, combine, ..Default::default() }));
     }
     for pool in [deepset::Pool::Mean, deepset::Pool::Max, deepset::Pool::Min] {
-        all.push(FusionConfig::DeepSet(DeepSetConfig { dim: 6, pool, hidden: Vec::new() }));
+        all.push(FusionConfig::DeepSet(DeepSetConfig { dim: 32, pool, hidden: Vec::new() }));
     }
     all.push(FusionConfig::Film(FilmConfig { dim: 6, modulated: "b".into(), num_layers: 2 }));
     all
