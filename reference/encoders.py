@@ -2,8 +2,8 @@
 
     python reference/encoders.py
 
-Made as `parity.py` says; written from the papers' formulas. Recurrent layers are torch's own, row by row, each row as long as
-it is.
+Made as `parity.py` says; written from the papers' formulas. Recurrent layers are torch's own, row by row, each row as
+long as it is.
 """
 
 import math
@@ -52,7 +52,7 @@ def alexnet(w, name, x, dim, channels, hidden, stride):
     values, mask = x
     at, x = f"encode.{name}.Alexnet", values
     for stage, (out, kernel) in enumerate(zip(channels, [5, 5, 3, 3, 3])):
-        x = torch.relu(conv(w, f"{at}.stages.{stage}", x, out, kernel, stride if stage == 0 else 1, 2 if stage == 0 else None))
+        x = torch.relu(conv(w, f"{at}.stages.{stage}", x, out, kernel, 1 if stage else stride, None if stage else 2))
         if stage < 2:  # section 3.3: over 5 neighbouring channels
             squares = F.pad(x**2, (0, 0, 0, 0, 2, 2))
             neighbours = sum(squares[:, shift : shift + out] for shift in range(5))
@@ -164,7 +164,8 @@ def recurrent(w, kind, name, x, dim, layers, both, how):
             for side, direction in enumerate(["forward", "backward"][: 1 + both]):
                 place = f"{at}.layers.{layer}.{direction}"
                 weights = [
-                    w(f"{place}.input.weight", x.shape[2], gates * size).T, w(f"{place}.state.weight", size, gates * size).T,
+                    w(f"{place}.input.weight", x.shape[2], gates * size).T,
+                    w(f"{place}.state.weight", size, gates * size).T,
                     w(f"{place}.input.bias", gates * size),
                 ]
                 if kind == "gru":

@@ -132,6 +132,21 @@ fn encoders_leave_a_missing_row_absent() {
     }
 }
 
+#[test]
+fn an_input_longer_than_the_learned_positions_is_an_error_with_help() {
+    let device = device();
+    let config = |max_length| -> EncoderConfig {
+        toml::from_str(&format!("type = \"transformer\"\npositions = \"learned\"\nmax_length = {max_length}")).unwrap()
+    };
+    let build = |layout: Layout, max_length| config(max_length).build(&Build { dims: layout.dims(), device: &device });
+    let encoder = build(Layout::Words, TIME - 1).unwrap();
+    let error = encoder.get().encode(&Layout::Words.input(TIME, 0, &device)).unwrap_err();
+    assert_eq!(error.to_string(), "config: max_length: 5, and an input has 6 tokens");
+    assert!(error.help().unwrap().contains("max_length"));
+    assert!(build(Layout::FixedSeries, TIME - 1).is_err());
+    assert!(build(Layout::FixedSeries, TIME).is_ok());
+}
+
 fn real_values(tokens: &Tokens) -> Tensor<3> {
     tokens.values.clone() * tokens.mask.clone().unsqueeze_dim(2)
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 use burn::module::Module;
 use burn::nn::{
-    PaddingConfig2d,
+    Initializer, PaddingConfig2d,
     conv::{Conv2d, Conv2dConfig},
 };
 use schemars::JsonSchema;
@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 /// For images: five convolutions, overlapping 3×3 max-pooling behind the first, second and fifth, and a perceptron
 /// (Krizhevsky et al. 2012, "ImageNet classification with deep convolutional neural networks", NIPS 25). Differs: narrower
 /// by default (the paper's widths are channels = [96, 256, 384, 384, 256], hidden = [4096, 4096]), a finer first convolution
-/// for small pictures, batch normalisation by default, one path instead of two.
+/// for small pictures, batch normalisation by default, weights drawn for ReLU (He et al. 2015, arXiv:1502.01852), one path
+/// instead of two.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AlexnetConfig {
@@ -85,6 +86,7 @@ impl AlexnetConfig {
                 .with_stride([stride, stride])
                 .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
                 .with_bias(self.norm != Normalize::Batch)
+                .with_initializer(Initializer::KaimingUniform { gain: 2_f64.sqrt(), fan_out_only: false })
                 .init(build.device);
             let local_too_late = self.norm == Normalize::LocalResponse && at > 1;
             let norm = if local_too_late { Normalize::None } else { self.norm };

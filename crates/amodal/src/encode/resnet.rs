@@ -49,7 +49,8 @@ pub struct ResnetConfig {
     pub pool: Pool,
     /// Whether the places of `grid` are told their row and column, from -1 to 1 (Santoro et al. 2017, arXiv:1706.01427).
     pub coordinates: bool,
-    /// Stages that a non-local block follows, counted from 1 (Wang et al. 2018, arXiv:1711.07971).
+    /// Stages that a non-local block follows, counted from 1 (Wang et al. 2018, arXiv:1711.07971); its cost grows with the
+    /// square of the places.
     pub non_local: Vec<usize>,
     /// Probability that a value is dropped before the last layer in training.
     pub dropout: f64,

@@ -73,13 +73,14 @@ impl Encode for TextCnn {
         let (mask, present) = (&input.mask, input.mask.clone().max_dim(1));
         let words = self.words.forward(input.ids()?) * mask.clone().unsqueeze_dim(2);
         let words = words.swap_dims(1, 2); // [batch, dim, time]
+        let [_, time] = mask.dims();
+        let first = present.clone().pad([(0, time - 1)], 0.0); // [batch, time]
         let features = self.windows.iter().map(|window| {
             let more = window.kernel_size - 1;
             let x = relu(window.forward(words.clone().pad([(0, more)], 0.0))); // [batch, channels, time]
             // a window counts that lies within the text; the first one always does
-            let [_, time] = mask.dims();
             let within = mask.clone().pad([(0, more)], 0.0).narrow(1, more, time);
-            let within = Tensor::cat(vec![present.clone(), within.narrow(1, 1, time - 1)], 1);
+            let within = (within + first.clone()).clamp_max(1.0);
             (x * within.unsqueeze_dim(1)).max_dim(2).squeeze_dim::<2>(2)
         });
         let features = Tensor::cat(features.collect(), 1);

@@ -224,7 +224,7 @@ pub(crate) fn small(config: EncoderConfig) -> EncoderConfig {
     match config {
         EncoderConfig::Alexnet(options) => {
             let norm = if options.norm == Normalize::Batch { Normalize::None } else { options.norm };
-            let (channels, hidden) = (vec![4; 5], vec![5, 5]);
+            let (channels, hidden) = (vec![6; 5], vec![8]);
             EncoderConfig::Alexnet(AlexnetConfig { dim: 4, channels, hidden, norm, dropout: 0.0, ..options })
         }
         EncoderConfig::Bag(options) => {
