@@ -69,9 +69,10 @@ fn media_are_read_beside_the_table() {
     std::fs::write(folder.path().join("sub/a.png"), "pixels").unwrap();
     std::fs::write(folder.path().join("empty.png"), "").unwrap();
     let path = folder.path().join("train.csv");
+    std::fs::create_dir(folder.path().join("none")).unwrap();
     let absolute = folder.path().join("sub/a.png");
     let names =
-        ["sub/a.png", absolute.to_str().unwrap(), "b.png", "sub", "/dev/zero", "empty.png", "https://a/b.png", " "];
+        ["sub/a.png", absolute.to_str().unwrap(), "b.png", "none", "/dev/zero", "empty.png", "https://a/b.png", " "];
     std::fs::write(&path, format!("image,x\n{},1\n,2\n", names.join(",1\n"))).unwrap();
     let table = Table::read(&path).unwrap();
     assert_eq!(table.folder(), Some(folder.path()));
@@ -82,7 +83,7 @@ fn media_are_read_beside_the_table() {
     };
     let place = |line: usize| format!("data/train.csv:{line}, column \"image\"");
     assert_eq!(error(&table, 2, 0), format!("{}: no such file: data/b.png", place(4)));
-    assert_eq!(error(&table, 3, 0), format!("{}: a folder, expected a file: data/sub", place(5)));
+    assert_eq!(error(&table, 3, 0), format!("{}: a folder, expected a file: data/none", place(5)));
     if cfg!(unix) {
         assert_eq!(error(&table, 4, 0), format!("{}: not a regular file: /dev/zero", place(6)));
     }
