@@ -194,11 +194,10 @@ pub(crate) fn encoders() -> Vec<EncoderConfig> {
         norm: Normalize::LocalResponse,
         ..Default::default()
     }));
-    for (pool, stem) in [(Pool::Grid, Stem::Small), (Pool::Flatten, Stem::Large)] {
-        let coordinates = pool == Pool::Grid;
-        let options = ResnetConfig { stem, pool, coordinates, non_local: vec![1, 2], ..Default::default() };
-        all.push(EncoderConfig::Resnet(options));
-    }
+    let (coordinates, non_local) = (true, vec![1, 2]);
+    all.push(EncoderConfig::Resnet(ResnetConfig { pool: grid, coordinates, non_local, ..Default::default() }));
+    let (stem, pool) = (Stem::Large, Pool::Flatten);
+    all.push(EncoderConfig::Resnet(ResnetConfig { stem, pool, ..Default::default() }));
     for pool in [VitPool::Class, VitPool::Grid] {
         all.push(EncoderConfig::Vit(VitConfig { patch: 2, pool, ..Default::default() }));
     }
