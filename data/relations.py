@@ -77,7 +77,9 @@ def relations(out, count):
                     colour, which = divmod(int(asked), 3)
                     row = {"picture": path.relative_to(out).as_posix(), "kind": KINDS[kind],
                            "question": one_hot(colour, len(COLOURS)) + one_hot(kind, 2) + one_hot(which, 3),
-                           "answer": answer(objects, colour, kind, which), "state": state, "split": split_of[n]}
+                           "answer": answer(objects, colour, kind, which), "state": state,
+                           # the test questions of each kind are a split of their own, measured apart
+                           "split": KINDS[kind] if split_of[n] == "test" else split_of[n]}
                     table.write(json.dumps(row, separators=(",", ":")) + "\n")
                     rows.append({"kind": KINDS[kind], "split": split_of[n], "answer": row["answer"]})
     return rows

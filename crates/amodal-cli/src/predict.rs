@@ -51,7 +51,8 @@ fn named(path: Option<&Path>, endings: &[&str]) -> Result<(), Error> {
     if path.extension().is_some_and(|ending| endings.iter().any(|known| ending == *known)) {
         return Ok(());
     }
-    let known: Vec<String> = endings.iter().map(|ending| format!(".{ending}")).collect();
+    let known: Vec<String> =
+        endings.iter().filter(|ending| **ending != "ndjson").map(|ending| format!(".{ending}")).collect();
     let problem = format!("{}: expected a file named {}", path.display(), known.join(" or "));
     Err(Error::config("-o", problem).with_help("leave out -o for JSON lines on stdout"))
 }

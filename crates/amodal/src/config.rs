@@ -46,6 +46,11 @@ pub struct TaskConfig {
     /// Share of this task's loss in the sum.
     #[serde(default = "one")]
     pub weight: f64,
+    /// Probability that the task does not read a modality of a row in training (Neverova et al. 2015, arXiv:1501.00102), so
+    /// that it learns to do with any of them; the last one stays. Unlike `train.modality_dropout` it takes nothing from the
+    /// other tasks, such as an alignment.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub modality_dropout: f64,
     /// What is measured on rows held out; empty: what suits the decoder or the loss.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<String>,
@@ -61,6 +66,10 @@ pub struct TaskConfig {
 
 fn one() -> f64 {
     1.0
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// What the fusion reads where a row has not a modality.
@@ -256,6 +265,7 @@ impl Config {
         within("data.loader_threads", self.data.loader_threads as f64, 1.0, 256.0)?;
         for (name, task) in &self.tasks {
             within(&format!("tasks.{name}.weight"), task.weight, 0.0, 1e6)?;
+            within(&format!("tasks.{name}.modality_dropout"), task.modality_dropout, 0.0, 0.95)?;
         }
         let known: Vec<&str> = self.modalities.keys().chain(self.tasks.keys()).map(String::as_str).collect();
         if let Some(wrong) = self.data.columns.keys().find(|name| !known.contains(&name.as_str())) {
@@ -382,11 +392,11 @@ loss = { type = "cross_entropy" }
             format!("{error}; {}", error.help().unwrap_or_default())
         };
         let text = error("\"cnn\"", "\"cmn\"");
-        assert!(text.starts_with("config: encode.image"), "{text}");
+        assert!(text.starts_with("encode.image"), "{text}");
         assert!(text.contains("unknown variant `cmn`") && text.contains("did you mean `cnn`?"), "{text}");
         let text = error("dim = 32", "dims = 32");
         assert!(text.contains("encode.image") && text.contains("did you mean `dim`?"), "{text}");
         let text = error("dim = 32", "dim = = 32");
-        assert!(text.starts_with("config: line 8"), "{text}");
+        assert!(text.starts_with("line 8"), "{text}");
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     types::Build,
 };
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Distribution, Tensor};
 use std::collections::BTreeMap;
 
 /// Encoders, a fusion and tasks, built from a config.
@@ -41,6 +41,7 @@ pub struct Task {
     #[module(skip)]
     from: Vec<String>,
     weight: f64,
+    modality_dropout: f64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -152,10 +153,16 @@ impl Model {
         let mut fused: BTreeMap<&[String], Tokens> = BTreeMap::new(); // tasks that read the same share the fusion
         for (name, task) in self.names.tasks.iter().zip(&self.tasks) {
             let Some(decoder) = &task.decode else { continue };
+            let target = targets.and_then(|targets| targets.get(name));
+            if target.is_some() && task.modality_dropout > 0.0 {
+                let kept = some(&encoded, &task.from, task.modality_dropout);
+                let fused = self.fuse(kept.as_ref().unwrap_or(&encoded), &task.from)?;
+                decoded.insert(name.clone(), decoder.get().decode(&fused, target)?);
+                continue;
+            }
             if !fused.contains_key(task.from.as_slice()) {
                 fused.insert(&task.from, self.fuse(&encoded, &task.from)?);
             }
-            let target = targets.and_then(|targets| targets.get(name));
             decoded.insert(name.clone(), decoder.get().decode(&fused[task.from.as_slice()], target)?);
         }
         Ok(Outputs { decoded, ..Outputs::default() })
@@ -194,6 +201,28 @@ impl Model {
         }
         steps.join(".")
     }
+}
+
+/// The tokens in training with each modality of `from` withheld from a row by chance; a row whose modalities would all be
+/// withheld keeps them. `None` on a device that records no gradients.
+fn some(encoded: &Named<Tokens>, from: &[String], chance: f64) -> Option<Named<Tokens>> {
+    let device = encoded.values().next()?.values.device();
+    if !device.is_autodiff() {
+        return None;
+    }
+    let draw = |name: &String| {
+        let present = encoded[name].present();
+        Tensor::<2>::random(present.dims(), Distribution::Bernoulli(1.0 - chance), &device) * present
+    };
+    let drawn: Vec<(&String, Tensor<2>)> = from.iter().map(|name| (name, draw(name))).collect();
+    let left = drawn.iter().map(|(_, kept)| kept.clone()).reduce(|a, b| a.max_pair(b))?;
+    let all = left.neg().add_scalar(1.0);
+    let mut kept = encoded.clone();
+    for (name, drawn) in drawn {
+        let mask = encoded[name].mask.clone() * (drawn + all.clone());
+        kept.insert(name.clone(), Tokens { values: encoded[name].values.clone(), mask });
+    }
+    Some(kept)
 }
 
 /// Names the part whose input has another shape than it reads.
@@ -245,6 +274,10 @@ impl Task {
                 )
                 .with_help("add [fuse] with a type (`amodal list fusions`), or give the task one modality in `from`"));
             }
+            (None, ..) if task.modality_dropout > 0.0 => {
+                return Err(Error::config("modality_dropout", "is for a task with a decoder")
+                    .with_help("train.modality_dropout withholds modalities from every task"));
+            }
             (Some(_), Some(_), false) | (None, None, true) => {}
             (Some(_), None, _) => return Err(Error::config("target", "a task with a decoder needs a target")),
             (None, Some(_), _) => return Err(Error::config("decode", "a task with a target needs a decoder")),
@@ -265,7 +298,14 @@ impl Task {
         let build = Build { dims, device };
         let decode = task.decode.as_ref().map(|part| part.build(&build).map_err(|error| error.within("decode")));
         let loss = task.loss.build(&build).map_err(|error| error.within("loss"))?;
-        Ok(Self { target, decode: decode.transpose()?, loss, from, weight: task.weight })
+        Ok(Self {
+            target,
+            decode: decode.transpose()?,
+            loss,
+            from,
+            weight: task.weight,
+            modality_dropout: task.modality_dropout,
+        })
     }
 
     /// How the target is read, for a task that has one.

@@ -141,7 +141,7 @@ fn an_input_longer_than_the_learned_positions_is_an_error_with_help() {
     let build = |layout: Layout, max_length| config(max_length).build(&Build { dims: layout.dims(), device: &device });
     let encoder = build(Layout::Words, TIME - 1).unwrap();
     let error = encoder.get().encode(&Layout::Words.input(TIME, 0, &device)).unwrap_err();
-    assert_eq!(error.to_string(), "config: max_length: 5, and an input has 6 tokens");
+    assert_eq!(error.to_string(), "max_length: 5, and an input has 6 tokens");
     assert!(error.help().unwrap().contains("max_length"));
     assert!(build(Layout::FixedSeries, TIME - 1).is_err());
     assert!(build(Layout::FixedSeries, TIME).is_ok());

@@ -8,6 +8,7 @@ use amodal::{
     run::{Answer, Run, Trained, single, train},
     train::{Log, Progress, Report, Trainer, Watch, device, weights},
 };
+use burn::module::Module;
 use std::{
     fmt::Write,
     fs,
@@ -191,6 +192,39 @@ fn a_learned_token_stands_for_what_is_absent() {
     assert_eq!(predict(&opened, &right), predict(&token.run, &right), "the file keeps it");
     assert_ne!(predict(&opened, &right), predict(&moved, &right));
     assert_eq!(predict(&opened, &both), predict(&moved, &both));
+}
+
+#[test]
+fn a_task_does_without_any_of_its_modalities_but_the_last() {
+    let folder = tempfile::tempdir().unwrap();
+    write_xor(folder.path());
+    let set = ["train.epochs=1", "tasks.same.modality_dropout=0.5"];
+    let trained = train(config(folder.path(), XOR, &set), &folder.path().join("run"), false, &mut ()).unwrap();
+    let (rows, examples) = (&trained.splits["train"], &trained.examples);
+    let trainer = Trainer::new(trained.run.config.clone()).unwrap();
+    let gathered = |device: &burn::tensor::Device| examples.gather(rows, None, true).unwrap().batch(device).unwrap();
+    let logits = |outputs: &amodal::Outputs| {
+        outputs.decoded["same"].logits().unwrap().into_data().iter::<f32>().collect::<Vec<f32>>()
+    };
+    let plain = trainer.model.valid();
+    let batch = gathered(&device());
+    let given: Vec<Vec<f32>> = [vec![], vec!["left"], vec!["right"]]
+        .into_iter()
+        .map(|without| {
+            let mut encoded = plain.encode(&batch.inputs).unwrap();
+            without.iter().for_each(|name| encoded.get_mut(*name).unwrap().mask = encoded[*name].mask.zeros_like());
+            logits(&plain.decode(encoded, None).unwrap())
+        })
+        .collect();
+    let found = logits(&trainer.model.forward(&gathered(trainer.device())).unwrap());
+    let mut seen = [0; 3];
+    for (at, row) in found.chunks(2).enumerate() {
+        let near = |all: &Vec<f32>| all[2 * at..][..2].iter().zip(row).all(|(a, b)| (a - b).abs() < 1e-5);
+        seen[given.iter().position(near).expect("a row reads some of its modalities")] += 1;
+    }
+    // both stay, or both would go and stay: a half; the one or the other goes: a quarter each
+    assert!(seen[0] > 80 && seen[1] > 30 && seen[2] > 30, "{seen:?}");
+    assert_eq!(logits(&plain.forward(&batch).unwrap()), given[0], "nothing is withheld after training");
 }
 
 #[test]
@@ -457,6 +491,7 @@ fn training_options_out_of_range_are_errors() {
         "data.validation=1.5",
         "data.test=-0.5",
         "tasks.same.weight=nan",
+        "tasks.same.modality_dropout=1.0",
     ]
     .iter()
     .enumerate()

@@ -271,9 +271,9 @@ mod tests {
         assert_eq!(error(&alike, &by).0, "table: 2 groups to divide: train would be empty");
         assert_eq!(error(&numbered(1), &options).0, "table: 1 row to divide: train would be empty");
         let wrong = |validation, test| error(&numbered(9), &SplitOptions { validation, test, ..options.clone() }).0;
-        assert_eq!(wrong(1.5, 0.1), "config: validation: 1.5, expected a share of at least 0 and less than 1");
-        assert_eq!(wrong(0.1, f64::NAN), "config: test: NaN, expected a share of at least 0 and less than 1");
-        let problem = "config: validation: 1.1 with `test`, expected less than 1, so that rows are left to train on";
+        assert_eq!(wrong(1.5, 0.1), "validation: 1.5, expected a share of at least 0 and less than 1");
+        assert_eq!(wrong(0.1, f64::NAN), "test: NaN, expected a share of at least 0 and less than 1");
+        let problem = "validation: 1.1 with `test`, expected less than 1, so that rows are left to train on";
         assert_eq!(wrong(0.6, 0.5), problem);
     }
 

@@ -177,6 +177,9 @@ impl Geometry {
             let Some(looks) = looks else { return target.fill(0.0) };
             target[..first].fill(0.0);
             target[last..].fill(0.0);
+            if first == last {
+                return;
+            }
             let source = &picture[looks + from..];
             match stride {
                 1 => target[first..last].copy_from_slice(&source[..last - first]),
@@ -193,8 +196,10 @@ impl Geometry {
         let stride = self.stride[1];
         let spans: Vec<_> = (0..self.kernel[1]).map(|across| self.span(across)).collect();
         self.each_line(|row, line, looks| {
-            let Some(looks) = looks else { return };
-            let (first, last, from) = spans[row % self.kernel[1]];
+            let (Some(looks), (first, last, from)) = (looks, spans[row % self.kernel[1]]) else { return };
+            if first == last {
+                return;
+            }
             let source = &columns[row * width + offset + line * made..][first..last];
             let target = picture[looks + from..].iter_mut().step_by(stride);
             target.zip(source).for_each(|(to, from)| *to += from);
@@ -387,6 +392,8 @@ mod tests {
             ([2, 2, 3, 2], [3, 2, 3, 1], [1, 1], [3, 4]),
             ([1, 1, 40, 40], [2, 1, 11, 11], [4, 4], [2, 2]),
             ([70, 2, 1, 1], [3, 2, 1, 1], [1, 1], [0, 0]),
+            ([2, 3, 1, 1], [2, 3, 5, 5], [1, 1], [2, 2]), // most of the window beside the picture
+            ([2, 1, 2, 3], [2, 1, 7, 7], [2, 2], [3, 3]),
         ];
         for (picture, window, stride, padding) in cases {
             let random = |shape| Tensor::<4>::random(shape, Distribution::Uniform(-1.0, 1.0), &device).require_grad();

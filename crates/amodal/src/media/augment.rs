@@ -466,7 +466,7 @@ mod tests {
         all().check().unwrap();
         Augment::default().check().unwrap();
         let rotate = Augment { rotate: 181.0, ..Augment::default() };
-        assert_eq!(rotate.check().unwrap_err().to_string(), "config: rotate: 181 is not from 0 to 180");
+        assert_eq!(rotate.check().unwrap_err().to_string(), "rotate: 181 is not from 0 to 180");
         assert!(Augment { flip: f32::NAN, ..Augment::default() }.check().is_err());
         assert!(Augment { scale: [1.2, 0.8], ..Augment::default() }.check().is_err());
         assert!(Augment { crop: 0.0, ..Augment::default() }.check().is_err());

@@ -264,12 +264,12 @@ mod tests {
     #[test]
     fn options_out_of_range_are_named() {
         let problem = |mel: Mel| LogMel::new(&mel).unwrap_err().to_string();
-        assert_eq!(problem(Mel { num_mels: 0, ..Mel::default() }), "config: num_mels: 0 is not from 1 to 512");
-        assert!(problem(Mel { window_ms: 0.05, ..Mel::default() }).starts_with("config: window_ms"));
-        assert!(problem(Mel { hop_ms: f32::NAN, ..Mel::default() }).starts_with("config: hop_ms"));
-        assert!(problem(Mel { high_hz: 9000.0, ..Mel::default() }).starts_with("config: high_hz"));
-        assert!(problem(Mel { low_hz: 8000.0, ..Mel::default() }).starts_with("config: low_hz"));
-        assert!(problem(Mel { sample_rate_hz: 0, ..Mel::default() }).starts_with("config: sample_rate_hz"));
+        assert_eq!(problem(Mel { num_mels: 0, ..Mel::default() }), "num_mels: 0 is not from 1 to 512");
+        assert!(problem(Mel { window_ms: 0.05, ..Mel::default() }).starts_with("window_ms"));
+        assert!(problem(Mel { hop_ms: f32::NAN, ..Mel::default() }).starts_with("hop_ms"));
+        assert!(problem(Mel { high_hz: 9000.0, ..Mel::default() }).starts_with("high_hz"));
+        assert!(problem(Mel { low_hz: 8000.0, ..Mel::default() }).starts_with("low_hz"));
+        assert!(problem(Mel { sample_rate_hz: 0, ..Mel::default() }).starts_with("sample_rate_hz"));
         // Many bands of a short window: either a finer transform serves, or the option is named.
         assert!(
             problem(Mel { num_mels: 512, window_ms: 1.0, ..Mel::default() })

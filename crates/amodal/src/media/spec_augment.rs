@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn options_out_of_range_are_named() {
         let wide = SpecAugment { mel_width: 1.5, ..Default::default() };
-        assert_eq!(wide.check().unwrap_err().to_string(), "config: mel_width: 1.5 is not from 0 to 1");
+        assert_eq!(wide.check().unwrap_err().to_string(), "mel_width: 1.5 is not from 0 to 1");
         assert!(SpecAugment { time_width: f32::NAN, ..Default::default() }.check().is_err());
         assert!(SpecAugment { time_masks: 101, ..Default::default() }.check().is_err());
         SpecAugment::default().check().unwrap();

@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn columns_are_checked() {
         let error = |columns: &[&str], second: f32| several(columns, &[[1.0, second]]).unwrap_err().to_string();
-        assert_eq!(error(&["a", "b"], f32::NAN), "config: columns: \"b\" has no value in the training rows");
-        assert_eq!(error(&["a", "a"], 1.0), "config: columns: a column stands twice");
+        assert_eq!(error(&["a", "b"], f32::NAN), "columns: \"b\" has no value in the training rows");
+        assert_eq!(error(&["a", "a"], 1.0), "columns: a column stands twice");
     }
 }
