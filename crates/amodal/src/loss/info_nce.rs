@@ -22,11 +22,14 @@ pub struct InfoNceConfig {
     pub dim: usize,
     /// First value of the learned temperature.
     pub temperature: f64,
+    /// Lowest that the temperature may become. A high one leaves no pair alone until it is close: it helps pairs that are
+    /// hard to tell in a new form, such as a new voice and a new drawing style.
+    pub min_temperature: f64,
 }
 
 impl Default for InfoNceConfig {
     fn default() -> Self {
-        Self { between: Vec::new(), dim: 128, temperature: 0.07 }
+        Self { between: Vec::new(), dim: 128, temperature: 0.07, min_temperature: 0.01 }
     }
 }
 
@@ -34,9 +37,12 @@ impl InfoNceConfig {
     /// Makes the loss.
     pub fn build(&self, build: &Build) -> Result<InfoNce> {
         at_least("dim", self.dim, 1)?;
+        within("min_temperature", self.min_temperature, 0.01, 10.0)?;
         within("temperature", self.temperature, 0.01, 10.0)?;
+        let max_scale = 1.0 / self.min_temperature;
         let log_scale = Tensor::from_floats([-(self.temperature.ln()) as f32], build.device);
-        Ok(InfoNce { log_scale: Param::from_tensor(log_scale), align: Align::new(&self.between, self.dim, build)? })
+        let align = Align::new(&self.between, self.dim, build)?;
+        Ok(InfoNce { log_scale: Param::from_tensor(log_scale), max_scale, align })
     }
 }
 
@@ -44,6 +50,7 @@ impl InfoNceConfig {
 #[derive(Module, Debug)]
 pub struct InfoNce {
     log_scale: Param<Tensor<1>>,
+    max_scale: f64,
     align: Align,
 }
 
@@ -55,7 +62,7 @@ impl Score for InfoNce {
     /// Unit vectors `[batch, 1, dim]` to `[1]`; a row without one of a pair's modalities takes no part in that pair.
     fn loss(&self, task: &str, outputs: &Outputs, batch: &Batch) -> Result<Tensor<1>> {
         let embedded = of_task(&outputs.embedded, task, "embedding")?;
-        let scale: Tensor<2> = self.log_scale.val().clamp_max(100_f64.ln()).exp().unsqueeze();
+        let scale: Tensor<2> = self.log_scale.val().clamp_max(self.max_scale.ln()).exp().unsqueeze();
         let same = align::same_group(&batch.groups, &scale.device());
         let pairs = align::pairs(embedded);
         let count = pairs.len() as f64;
