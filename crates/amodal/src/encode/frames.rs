@@ -128,7 +128,7 @@ mod tests {
         let dims =
             |names: &[&str]| Build { dims: names.iter().map(|name| (name.to_string(), 8)).collect(), device: &device };
         let (picture, clip) = (dims(&["input", "height", "width"]), dims(&["input", "frames", "height", "width"]));
-        let no_clip = "reads `frames`; here are: height, input, width";
+        let no_clip = "config: reads `frames`; here are: height, input, width";
         assert_eq!(FramesConfig::default().build(&picture).unwrap_err().to_string(), no_clip);
         assert_eq!(R2plus1dConfig::default().build(&picture).unwrap_err().to_string(), no_clip);
         let error = CnnConfig::default().build(&clip).unwrap_err();
