@@ -9,6 +9,7 @@ use crate::{
     loss::{Loss, LossConfig},
     modalities::{Modality, ModalityConfig},
     suggest,
+    train::weights,
     types::Build,
 };
 use burn::module::Module;
@@ -100,7 +101,9 @@ impl Model {
             modalities: config.encode.keys().cloned().collect(),
             tasks: config.tasks.keys().cloned().collect(),
         };
-        Ok(Self { modalities, encode, absent, fuse, tasks, names })
+        let model = Self { modalities, encode, absent, fuse, tasks, names };
+        weights::check_size(&model)?;
+        Ok(model)
     }
 
     /// The modalities by name, in name order.

@@ -492,6 +492,7 @@ fn training_options_out_of_range_are_errors() {
         "data.test=-0.5",
         "tasks.same.weight=nan",
         "tasks.same.modality_dropout=1.0",
+        "encode.left.dim=10000000000",
     ]
     .iter()
     .enumerate()

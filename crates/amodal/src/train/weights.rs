@@ -7,11 +7,34 @@ use std::path::Path;
 /// A parameter's values and shape.
 pub type Weights = Named<(Vec<usize>, Vec<f32>)>;
 
+/// Most parameters: with their gradients and two moments they take 16 GB.
+const MOST: f64 = 1e9;
+
 /// Every parameter's name, in the model's order.
 pub fn names(model: &Model) -> Vec<String> {
     let mut walk = Walk { model, path: Vec::new(), found: Vec::new(), values: false };
     model.visit(&mut walk);
     walk.found.into_iter().map(|(name, _)| name).collect()
+}
+
+/// Checks, before any is drawn, that the parameters fit into a computer's memory.
+///
+/// # Errors
+/// [`Error::Config`] with the largest parameter.
+pub(crate) fn check_size(model: &Model) -> Result<()> {
+    let mut walk = Walk { model, path: Vec::new(), found: Vec::new(), values: false };
+    model.visit(&mut walk);
+    let size = |shape: &[usize]| shape.iter().map(|size| *size as f64).product::<f64>();
+    let count: f64 = walk.found.iter().map(|(_, (shape, _))| size(shape)).sum();
+    let largest = walk.found.iter().max_by(|a, b| size(&a.1.0).total_cmp(&size(&b.1.0)));
+    match largest {
+        Some((name, (shape, _))) if count > MOST => {
+            let problem =
+                format!("the model has {count:.1e} parameters, more than {MOST:.0e}; the most in {name} {shape:?}");
+            Err(Error::config("", problem).with_help("lower a `dim` or `size` there"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Every parameter's shape and values.
@@ -72,10 +95,9 @@ impl ModuleVisitor for Walk<'_> {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let tensor = param.val();
-        let shape = tensor.dims().to_vec();
+        let shape = param.lazy_shape().to_vec(); // draws nothing
         let values = if self.values {
-            tensor.inner().into_data().try_into_vec::<f32>().expect("parameters are f32")
+            param.val().inner().into_data().try_into_vec::<f32>().expect("parameters are f32")
         } else {
             Vec::new()
         };
