@@ -55,10 +55,10 @@ pub fn raw(
     let mut figures: Vec<Figure> = Vec::new();
     let mut add = |name: String, ranks: Vec<usize>| figures.extend(summary(&name, ranks, things.len(), CHANCE));
     for (name, distances) in &all {
-        add(format!("raw {name} → thing"), distances.to_thing());
-        add(format!("raw thing → {name}"), (0..things.len()).map(|thing| distances.from_thing(thing, thing)).collect());
+        add(format!("raw {name} → thing"), distances.thing_ranks());
+        add(format!("raw thing → {name}"), (0..things.len()).map(|thing| distances.rank_by(thing, thing)).collect());
         for (other, others) in all.iter().filter(|(other, _)| *other != name) {
-            let ranks = (0..distances.own.len()).map(|at| others.from_thing(distances.nearest(at), distances.own[at]));
+            let ranks = (0..distances.own.len()).map(|at| others.rank_by(distances.nearest(at), distances.own[at]));
             add(format!("raw {name} → {other}"), ranks.collect());
         }
     }
@@ -94,7 +94,7 @@ impl Distances {
     }
 
     /// For each value the rank of its own thing; another that is as near counts as nearer.
-    fn to_thing(&self) -> Vec<usize> {
+    fn thing_ranks(&self) -> Vec<usize> {
         let rank = |(own, to): (&usize, &Vec<f32>)| to.iter().filter(|distance| **distance <= to[*own]).count();
         self.own.iter().zip(&self.to).map(rank).collect()
     }
@@ -106,7 +106,7 @@ impl Distances {
     }
 
     /// The rank of the thing `right` where things are ordered by how near their values are to the thing `by`.
-    fn from_thing(&self, by: usize, right: usize) -> usize {
+    fn rank_by(&self, by: usize, right: usize) -> usize {
         let things = self.to.first().map_or(0, Vec::len);
         let mut best = vec![f32::INFINITY; things];
         for (own, to) in self.own.iter().zip(&self.to) {
@@ -154,10 +154,10 @@ mod tests {
         let things = [10, 20, 30];
         let shelf = [(10, sound(&[0.0])), (10, sound(&[9.0])), (20, sound(&[4.0])), (30, sound(&[6.0]))];
         let sounds = Distances::new(&shelf, &[(10, sound(&[8.5])), (20, sound(&[5.5])), (30, sound(&[5.9]))], &things);
-        assert_eq!(sounds.to_thing(), [1, 2, 1]);
+        assert_eq!(sounds.thing_ranks(), [1, 2, 1]);
         assert_eq!([0, 1, 2].map(|at| sounds.nearest(at)), [0, 2, 2]);
-        assert_eq!(sounds.from_thing(1, 1), 1); // of the three the second is nearest to 4.0
-        assert_eq!(sounds.from_thing(2, 1), 2); // to 6.0 the third is nearer
+        assert_eq!(sounds.rank_by(1, 1), 1); // of the three the second is nearest to 4.0
+        assert_eq!(sounds.rank_by(2, 1), 2); // to 6.0 the third is nearer
     }
 
     #[test]
