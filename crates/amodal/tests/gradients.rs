@@ -8,7 +8,6 @@ use amodal::{
     decode::DecoderConfig,
     encode::{EncoderConfig, cnn::CnnConfig},
     layers::{Normalize, Pool},
-    loss::LossConfig,
     train::device,
     types::{Build, Values},
 };
@@ -138,7 +137,7 @@ fn losses_match_central_differences() {
     let mask = parts::mask(&[1, 1, 0, 1, 1, 1], 1, &device);
     let targets =
         [Values::Ids(parts::ids(&[0, 1, 2, 2, 0, 1], [6, 1], &device)), Values::Series(tensor([6, 1, 3], 5, &device))];
-    for config in LossConfig::all() {
+    for config in parts::losses() {
         let loss = config.build(&build).unwrap().materialize();
         let groups = vec![1, 2, 3, 1, 4, 5];
         if !loss.get().embed(&encoded).unwrap().is_empty() {

@@ -144,6 +144,11 @@ fn an_alignment_by_info_nce() {
 }
 
 #[test]
+fn an_alignment_of_what_is_recalled() {
+    compare("memory");
+}
+
+#[test]
 fn an_alignment_by_sigmoid() {
     compare("sigmoid");
 }

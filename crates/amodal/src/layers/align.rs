@@ -1,23 +1,50 @@
 //! The shared space: each modality's mean token, projected to one width and scaled to length 1.
 use crate::{Error, Named, Result, Tokens, types::Build};
-use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
-use burn::tensor::Tensor;
+use burn::module::{Module, Param};
+use burn::nn::{Initializer, Linear, LinearConfig};
+use burn::tensor::{Tensor, activation::softmax};
 
 /// A linear projection of each of some modalities to unit vectors of one width.
 #[derive(Module, Debug)]
 pub struct Align {
     project: Vec<Linear>,
+    memory: Option<Memory>,
     #[module(skip)]
     between: Vec<String>,
 }
 
+/// Learned vectors that stand for what training saw: a vector becomes the mean of those it is near to, and what is new
+/// about its form (another voice, another style of drawing) is left behind. A modern Hopfield network with learned patterns
+/// (Ramsauer et al. 2020, arXiv:2008.02217; for the alignment of two modalities Fürst et al. 2021, arXiv:2110.11316, whose
+/// patterns are the batch's own).
+#[derive(Module, Debug)]
+struct Memory {
+    /// `[patterns, dim]`.
+    patterns: Param<Tensor<2>>,
+    /// Logarithm of how sharply the nearest is preferred.
+    log_scale: Param<Tensor<1>>,
+}
+
+impl Memory {
+    /// Unit vectors `[batch, dim]` to unit vectors.
+    fn recall(&self, x: Tensor<2>) -> Tensor<2> {
+        let patterns = unit(self.patterns.val());
+        let scale: Tensor<2> = self.log_scale.val().clamp_max(SHARPEST.ln()).exp().unsqueeze();
+        unit(softmax(x.matmul(patterns.clone().transpose()) * scale, 1).matmul(patterns))
+    }
+}
+
+/// First and largest sharpness of a [`Memory`].
+const SHARPNESS: f64 = 10.0;
+const SHARPEST: f64 = 100.0;
+
 impl Align {
-    /// Projections of the named modalities; of all of them where `between` is empty.
+    /// Projections of the named modalities, of all of them where `between` is empty; and `memory` learned patterns that they
+    /// recall, or none.
     ///
     /// # Errors
     /// [`Error::Config`] for a name that is no modality, and for fewer than two.
-    pub fn new(between: &[String], dim: usize, build: &Build) -> Result<Self> {
+    pub fn new(between: &[String], dim: usize, memory: usize, build: &Build) -> Result<Self> {
         let known = build.dims.keys().filter(|name| !["fused", "target"].contains(&name.as_str()));
         let between: Vec<String> = if between.is_empty() { known.cloned().collect() } else { between.to_vec() };
         if between.len() < 2 {
@@ -31,7 +58,11 @@ impl Align {
             let input = build.modality("between", name)?;
             project.push(LinearConfig::new(input, dim).with_bias(false).init(build.device));
         }
-        Ok(Self { project, between })
+        let memory = (memory > 0).then(|| Memory {
+            patterns: Initializer::Normal { mean: 0.0, std: 1.0 }.init([memory, dim], build.device),
+            log_scale: Param::from_tensor(Tensor::from_floats([SHARPNESS.ln() as f32], build.device)),
+        });
+        Ok(Self { project, memory, between })
     }
 
     /// Unit vectors, `[batch, 1, dim]`, by modality; zero where it is missing.
@@ -40,7 +71,9 @@ impl Align {
         for (name, project) in self.between.iter().zip(&self.project) {
             let tokens = encoded.get(name).ok_or_else(|| Error::config("between", format!("no modality `{name}`")))?;
             let present = tokens.present();
-            let vector = unit(project.forward(tokens.pool())) * present.clone();
+            let vector = unit(project.forward(tokens.pool()));
+            let vector = self.memory.as_ref().map_or_else(|| vector.clone(), |memory| memory.recall(vector.clone()));
+            let vector = vector * present.clone();
             embedded.insert(name.clone(), Tokens::one(vector, present));
         }
         Ok(embedded)

@@ -22,14 +22,19 @@ pub struct InfoNceConfig {
     pub dim: usize,
     /// First value of the learned temperature.
     pub temperature: f64,
-    /// Lowest that the temperature may become. A high one leaves no pair alone until it is close: it helps pairs that are
-    /// hard to tell in a new form, such as a new voice and a new drawing style.
+    /// Lowest that the temperature may become; where `temperature` begins below, it stays fixed at this. A high one leaves
+    /// no pair alone until it is close: it helps pairs that are hard to tell in a new form, such as a new voice and a new
+    /// drawing style.
     pub min_temperature: f64,
+    /// Learned vectors that every unit vector is drawn to before it is compared, about as many as there are things to tell
+    /// apart; 0: none. What is new in the form of a known thing (a voice, a style) disturbs less; new things are told apart
+    /// less well. A modern Hopfield network (Ramsauer et al. 2020, arXiv:2008.02217; Fürst et al. 2021, arXiv:2110.11316).
+    pub memory: usize,
 }
 
 impl Default for InfoNceConfig {
     fn default() -> Self {
-        Self { between: Vec::new(), dim: 128, temperature: 0.07, min_temperature: 0.01 }
+        Self { between: Vec::new(), dim: 128, temperature: 0.07, min_temperature: 0.01, memory: 0 }
     }
 }
 
@@ -41,7 +46,7 @@ impl InfoNceConfig {
         within("temperature", self.temperature, 0.01, 10.0)?;
         let max_scale = 1.0 / self.min_temperature;
         let log_scale = Tensor::from_floats([-(self.temperature.ln()) as f32], build.device);
-        let align = Align::new(&self.between, self.dim, build)?;
+        let align = Align::new(&self.between, self.dim, self.memory, build)?;
         Ok(InfoNce { log_scale: Param::from_tensor(log_scale), max_scale, align })
     }
 }

@@ -41,7 +41,7 @@ impl SigmoidConfig {
         Ok(Sigmoid {
             log_scale: value(-self.temperature.ln()),
             bias: value(self.bias),
-            align: Align::new(&self.between, self.dim, build)?,
+            align: Align::new(&self.between, self.dim, 0, build)?,
         })
     }
 }

@@ -25,6 +25,7 @@ use amodal::{
         relation,
     },
     layers::{Normalize, Pool},
+    loss::{LossConfig, info_nce::InfoNceConfig},
     random::{Purpose, RngExt, random},
     types::{Build, Values},
 };
@@ -297,6 +298,19 @@ pub(crate) fn fusions() -> Vec<FusionConfig> {
         all.push(FusionConfig::DeepSet(DeepSetConfig { dim: 32, pool, hidden: Vec::new() }));
     }
     all.push(FusionConfig::Film(FilmConfig { dim: 6, modulated: "b".into(), num_layers: 2 }));
+    all
+}
+
+/// Every registered loss, and the options that change how one works.
+pub(crate) fn losses() -> Vec<LossConfig> {
+    let mut all = LossConfig::all();
+    all.push(LossConfig::InfoNce(InfoNceConfig {
+        dim: 6,
+        memory: 4,
+        temperature: 0.2,
+        min_temperature: 0.1,
+        ..Default::default()
+    }));
     all
 }
 
