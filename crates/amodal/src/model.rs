@@ -157,16 +157,19 @@ impl Model {
         for (name, task) in self.names.tasks.iter().zip(&self.tasks) {
             let Some(decoder) = &task.decode else { continue };
             let target = targets.and_then(|targets| targets.get(name));
-            if target.is_some() && task.modality_dropout > 0.0 {
-                let kept = some(&encoded, &task.from, task.modality_dropout);
-                let fused = self.fuse(kept.as_ref().unwrap_or(&encoded), &task.from)?;
-                decoded.insert(name.clone(), decoder.get().decode(&fused, target)?);
-                continue;
-            }
-            if !fused.contains_key(task.from.as_slice()) {
-                fused.insert(&task.from, self.fuse(&encoded, &task.from)?);
-            }
-            decoded.insert(name.clone(), decoder.get().decode(&fused[task.from.as_slice()], target)?);
+            let drops = target.is_some() && task.modality_dropout > 0.0;
+            let tokens = match drops.then(|| some(&encoded, &task.from, task.modality_dropout)).flatten() {
+                Some(kept) => self.fuse(&kept, &task.from)?,
+                None => match fused.get(task.from.as_slice()) {
+                    Some(tokens) => tokens.clone(),
+                    None => {
+                        let tokens = self.fuse(&encoded, &task.from)?;
+                        fused.insert(&task.from, tokens.clone());
+                        tokens
+                    }
+                },
+            };
+            decoded.insert(name.clone(), decoder.get().decode(&tokens, target)?);
         }
         Ok(Outputs { decoded, ..Outputs::default() })
     }

@@ -115,8 +115,9 @@ fn compare(case: &str) {
     let after = weights::read(&trainer.model);
     for (name, (_, wanted)) in &golden.tensors["after"] {
         let mut found = after[name].1.clone();
-        if let Some((_, gradient)) = golden.tensors["gradients"].get(name) {
-            // the bias of keys has no gradient but rounding, which Adam scales up
+        // no gradient but rounding, which Adam scales up: the bias of keys, and the weights of coordinates whose mean is read
+        let zero = name.ends_with("qkv.bias") || (case == "residual" && name == "encode.small.Resnet.output.weight");
+        if let (true, Some((_, gradient))) = (zero, golden.tensors["gradients"].get(name)) {
             let rounding = gradient.iter().map(|value| value.abs() < ROUNDING);
             let settle = found.iter_mut().zip(wanted).zip(rounding).filter(|(_, rounding)| *rounding);
             settle.filter(|((a, b), _)| (**a - **b).abs() < 1e-3).for_each(|((a, b), _)| *a = *b);

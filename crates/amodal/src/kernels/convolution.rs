@@ -20,7 +20,7 @@ use rayon::prelude::*;
 /// `[batch, output, height, width]`: a window over `x`, `[batch, input, height, width]`, weighted by `weight`,
 /// `[output, input, kernel height, kernel width]`. `stride` and `padding` are down and across.
 ///
-/// The same as burn's `conv2d`, two to four times faster on a CPU.
+/// The same as burn's `conv2d`.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] where the channels differ, or the window is larger than the padded picture.

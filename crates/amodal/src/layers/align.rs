@@ -26,11 +26,12 @@ struct Memory {
 }
 
 impl Memory {
-    /// Unit vectors `[batch, dim]` to unit vectors.
+    /// Unit vectors `[batch, dim]` to unit vectors; a zero row recalls nothing.
     fn recall(&self, x: Tensor<2>) -> Tensor<2> {
+        let any = x.clone().detach().abs().max_dim(1).greater_elem(0.0).float();
         let patterns = unit(self.patterns.val());
         let scale: Tensor<2> = self.log_scale.val().clamp_max(SHARPEST.ln()).exp().unsqueeze();
-        unit(softmax(x.matmul(patterns.clone().transpose()) * scale, 1).matmul(patterns))
+        unit(softmax(x.matmul(patterns.clone().transpose()) * scale, 1).matmul(patterns)) * any
     }
 }
 
