@@ -41,7 +41,7 @@ fn draw(text: &str, size: usize) -> Result<Picture> {
     let mut left = WORK_LIMIT;
     spend(tree.root(), f64::from(scale), &mut left);
     if left < 0.0 {
-        let error = Error::data("", "SVG whose filters, masks and groups take too long to draw");
+        let error = Error::data("", "SVG that takes too long to draw");
         return Err(error.with_help("convert it to a PNG"));
     }
     let mut canvas = Pixmap::new(pixel_width, pixel_height).ok_or_else(|| broken("no area".into()))?;
@@ -116,20 +116,10 @@ mod tests {
         let noise = "<feTurbulence baseFrequency=\"0.01\" numOctaves=\"1000000000\"/>";
         let matrix = format!("<feConvolveMatrix order=\"200\" kernelMatrix=\"{}\"/>", "1 ".repeat(40_000));
         let blurs = "<feGaussianBlur stdDeviation=\"9\"/>".repeat(100);
-        // each mask is used ten times by the next one
-        let mask = |at: usize| {
-            let inner = match at {
-                0 => "<rect width=\"9\" height=\"9\"/>".to_string(),
-                _ => format!("<g mask=\"url(#m{})\"><rect width=\"9\" height=\"9\"/></g>", at - 1).repeat(10),
-            };
-            format!("<mask id=\"m{at}\">{inner}</mask>")
-        };
-        let masks =
-            (0..12).map(mask).collect::<String>() + "<g mask=\"url(#m11)\"><rect width=\"9\" height=\"9\"/></g>";
-        for body in [filter(noise, 1), filter(&matrix, 5), filter(&blurs, 500), masks] {
+        for body in [filter(noise, 1), filter(&matrix, 5), filter(&blurs, 500)] {
             let start = std::time::Instant::now();
             let problem = drawn(&body).unwrap_err().to_string();
-            assert_eq!(problem, ": SVG whose filters, masks and groups take too long to draw");
+            assert_eq!(problem, ": SVG that takes too long to draw");
             assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
         }
         drawn(&filter("<feGaussianBlur stdDeviation=\"9\"/>", 20)).unwrap();
