@@ -32,9 +32,7 @@ impl Evaluate {
         let run = Run::open(&self.run)?;
         let (examples, split, rows) = run.read(&self.data, self.split.as_deref())?;
         let (rows, skipped) = examples.load(&rows, &run.config)?;
-        if !skipped.is_empty() {
-            output.say(format_args!("warning: {} left out: they could not be read", show::count(skipped.len(), "row")));
-        }
+        show::left_out(&skipped, output);
         let options = Options { without: self.without.clone(), subsets: self.subsets, withheld: self.withheld };
         let measured = eval::evaluate(&run.model, &run.config, &examples, (&split, &rows), &options)?;
         if measured.is_empty() {

@@ -1,5 +1,9 @@
 //! `amodal index` and `amodal search`.
-use crate::{Output, predict::shown, show};
+use crate::{
+    Output,
+    predict::{readable, shown},
+    show,
+};
 use amodal::{
     Error,
     run::{self, Run},
@@ -55,6 +59,7 @@ impl IndexCommand {
         }
         if let Some(data) = &self.data {
             let (examples, _, rows) = run.read(data, Some(&self.split))?;
+            let rows = readable(&run, &examples, &rows, output)?;
             let table = examples.table();
             let column = self.id.as_deref().map(|name| table.column(name)).transpose()?;
             for (row, vectors) in rows.iter().zip(run.embed(&examples, &rows)?) {

@@ -34,15 +34,28 @@ impl Predict {
             Some(data) => Table::read(data)?,
             None => run::single(&run, &show::pairs(&self.input)?)?,
         };
-        let (examples, _, rows) = run.rows(table, Some("all"))?;
+        let (examples, _, mut rows) = run.rows(table, Some("all"))?;
+        if self.data.is_some() {
+            rows = readable(&run, &examples, &rows, output)?;
+        }
         let answers = run.predict(&examples, &rows)?;
         let single = self.data.is_none() && !output.json && self.output.is_none();
         if single {
             let lines = answers[0].iter().map(|(task, answer)| vec![task.clone(), answer.to_string()]);
             return show::print(&show::aligned(&lines.collect::<Vec<_>>()));
         }
-        write_rows(self.output.as_deref(), &examples, &answers)
+        write_rows(self.output.as_deref(), &examples, &rows, &answers)
     }
+}
+
+/// The rows whose inputs can be read; the others are an error or left out, as the run's config says.
+pub(crate) fn readable(run: &Run, examples: &Examples, rows: &[usize], output: Output) -> anyhow::Result<Vec<usize>> {
+    let (good, skipped) = examples.load_inputs(rows, &run.config)?;
+    show::left_out(&skipped, output);
+    if good.is_empty() && !rows.is_empty() {
+        return Err(Error::data(examples.table().path().display().to_string(), "no row can be read").into());
+    }
+    Ok(good)
 }
 
 /// Checks that the file to be written is named for a format that can be written.
@@ -58,13 +71,18 @@ fn named(path: Option<&Path>, endings: &[&str]) -> Result<(), Error> {
 }
 
 /// Writes predictions as JSON lines or CSV, row by row.
-fn write_rows(path: Option<&Path>, examples: &Examples, answers: &[Named<Answer>]) -> anyhow::Result<()> {
+fn write_rows(
+    path: Option<&Path>,
+    examples: &Examples,
+    rows: &[usize],
+    answers: &[Named<Answer>],
+) -> anyhow::Result<()> {
     let csv = path.is_some_and(|path| path.extension().is_some_and(|ending| ending == "csv"));
     let mut bytes = Vec::new();
     if csv {
         let mut writer = csv::Writer::from_writer(&mut bytes);
-        for (row, answers) in answers.iter().enumerate() {
-            if row == 0 {
+        for (at, (row, answers)) in rows.iter().zip(answers).enumerate() {
+            if at == 0 {
                 let columns = answers.iter().flat_map(|(task, answer)| match answer {
                     Answer::Class { .. } => vec![task.clone(), format!("{task}_probability")],
                     Answer::Number { .. } => vec![task.clone()],
@@ -75,13 +93,13 @@ fn write_rows(path: Option<&Path>, examples: &Examples, answers: &[Named<Answer>
                 Answer::Class { class, probability, .. } => vec![class.clone(), probability.to_string()],
                 Answer::Number { value } => vec![value.to_string()],
             });
-            writer.write_record(std::iter::once(examples.table().row_place(row)).chain(cells))?;
+            writer.write_record(std::iter::once(examples.table().row_place(*row)).chain(cells))?;
         }
         writer.flush()?;
         drop(writer);
     } else {
-        for (row, answers) in answers.iter().enumerate() {
-            let line = serde_json::json!({ "row": examples.table().row_place(row), "tasks": answers });
+        for (row, answers) in rows.iter().zip(answers) {
+            let line = serde_json::json!({ "row": examples.table().row_place(*row), "tasks": answers });
             writeln!(bytes, "{line}")?;
         }
     }
@@ -103,14 +121,15 @@ pub(crate) struct Embed {
 }
 
 impl Embed {
-    pub(crate) fn run(&self, _: Output) -> anyhow::Result<()> {
+    pub(crate) fn run(&self, output: Output) -> anyhow::Result<()> {
         named(self.output.as_deref(), &["jsonl", "ndjson"])?;
         let run = Run::open(&self.run)?;
         let (examples, _, rows) = run.read(&self.data, Some("all"))?;
+        let rows = readable(&run, &examples, &rows, output)?;
         let mut bytes = Vec::new();
-        for (row, vectors) in run.embed(&examples, &rows)?.into_iter().enumerate() {
+        for (row, vectors) in rows.iter().zip(run.embed(&examples, &rows)?) {
             for (modality, vector) in vectors {
-                let place = examples.table().row_place(row);
+                let place = examples.table().row_place(*row);
                 writeln!(bytes, "{}", serde_json::json!({ "row": place, "modality": modality, "vector": vector }))?;
             }
         }

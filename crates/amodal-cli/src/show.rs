@@ -1,4 +1,5 @@
 //! Results as text.
+use crate::Output;
 use amodal::{Error, Named, Raw, eval::Measured, metrics::Figure};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -32,6 +33,16 @@ pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 pub(crate) fn count(number: usize, what: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
     format!("{number} {what}{ending}")
+}
+
+/// Says which rows were left out: the first ten, and how many.
+pub(crate) fn left_out(skipped: &[Error], output: Output) {
+    for error in skipped.iter().take(10) {
+        output.say(format_args!("warning: left out: {error}"));
+    }
+    if !skipped.is_empty() {
+        output.say(format_args!("warning: {} left out: they could not be read", count(skipped.len(), "row")));
+    }
 }
 
 /// One figure: `97.3 %` or `2.41`.

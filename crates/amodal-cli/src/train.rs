@@ -70,12 +70,7 @@ pub(crate) fn train(
     let trained = trained?;
     drop(bar);
     let Trained { run, examples, splits, skipped, progress, seconds } = &trained;
-    for error in skipped.iter().take(10) {
-        output.say(format_args!("warning: left out: {error}"));
-    }
-    if !skipped.is_empty() {
-        output.say(format_args!("warning: {} left out: they could not be read", show::count(skipped.len(), "row")));
-    }
+    show::left_out(skipped, output);
     let mut measured = Vec::new();
     for (split, rows) in held_out(splits) {
         let withheld = trained.shown() == Some(&split);

@@ -129,7 +129,7 @@ impl Model {
         let mut encoded = Named::new();
         for (name, encoder) in self.names.modalities.iter().zip(&self.encode) {
             let input = inputs.get(name).ok_or_else(|| Error::config(name, "is not in the batch"))?;
-            let mut tokens = encoder.get().encode(input).map_err(|error| shape_at(error, &format!("encode.{name}")))?;
+            let mut tokens = encoder.get().encode(input).map_err(|error| at_part(error, &format!("encode.{name}")))?;
             if let Some(rows) = &input.rows {
                 tokens = tokens.select(rows.clone());
             }
@@ -181,14 +181,15 @@ impl Model {
             let tokens = self.absent.get(at).map_or_else(|| tokens.clone(), |absent| absent.stand_in(&tokens));
             (name.clone(), tokens)
         });
-        fusion.get().fuse(&read.collect())
+        fusion.get().fuse(&read.collect()).map_err(|error| at_part(error, "fuse"))
     }
 
     /// The loss of every task, `[1]`, by name.
     pub fn losses(&self, outputs: &Outputs, batch: &Batch) -> Result<Named<Tensor<1>>> {
         let losses = self.tasks().map(|(name, task)| match task.loss.get().loss(name, outputs, batch) {
             Ok(loss) => Ok((name.to_string(), loss)),
-            Err(error) => Err(shape_at(error, &format!("tasks.{name}.loss"))),
+            Err(error @ Error::Shape { .. }) => Err(error.within(&format!("tasks.{name}.loss"))),
+            Err(error) => Err(error),
         });
         losses.collect()
     }
@@ -231,9 +232,9 @@ fn some(encoded: &Named<Tokens>, from: &[String], chance: f64) -> Option<Named<T
     Some(kept)
 }
 
-/// Names the part whose input has another shape than it reads.
-fn shape_at(error: Error, at: &str) -> Error {
-    if matches!(error, Error::Shape { .. }) { error.within(at) } else { error }
+/// Names the part that cannot take its input.
+fn at_part(error: Error, at: &str) -> Error {
+    if matches!(error, Error::Shape { .. } | Error::Config { .. }) { error.within(at) } else { error }
 }
 
 impl Task {

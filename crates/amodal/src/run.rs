@@ -11,7 +11,8 @@
 //! | `report.html` | the same for people |
 use crate::{
     Config, Error, Model, Named, Raw, Result,
-    data::{Examples, Source, SplitOptions, Table, splits},
+    config::OnError,
+    data::{Examples, Source, SplitOptions, Table, examples::or_skip, splits},
     eval::{self, Measured},
     files::write_atomic,
     modalities::ModalityConfig,
@@ -21,6 +22,7 @@ use burn::module::Module;
 use serde::Serialize;
 use std::{
     io::Write,
+    iter::once,
     path::{Path, PathBuf},
 };
 
@@ -96,16 +98,33 @@ impl Prepared {
         })?;
         let train = splits.get("train").cloned().unwrap_or_default();
         let columns = config.data.columns.clone();
+        let skip = config.data.on_error == OnError::Skip;
         let fit = |name: &str, modality: &mut ModalityConfig, at: String| -> Result<()> {
             let column = columns.get(name).map_or(name, String::as_str);
             let source = Source::find(&table, column, modality.columns(), true);
             let source = source.map_err(|error| missing_column(error, name))?;
             let values = train.iter().filter_map(|row| source.value(&table, *row).transpose());
-            let values = values.collect::<Result<Vec<_>>>()?;
-            modality.fit(&mut values.iter().map(AsRef::as_ref)).map_err(|error| match error {
+            let values: Vec<_> = match skip {
+                true => values.flatten().collect(), // the others are listed when all rows are read
+                false => values.collect::<Result<_>>().map_err(|error| or_skip(error, 0))?,
+            };
+            if values.is_empty() && !train.is_empty() {
+                let problem = format!("no training row has a value of `{name}` (column {column:?})");
+                let help = format!("fill the column, or take `{at}` out of the config");
+                return Err(Error::data(table.path().display().to_string(), problem).with_help(help));
+            }
+            let fitted = match modality.fit(&mut values.iter().map(AsRef::as_ref)) {
+                Err(Error::Data { .. }) if skip => {
+                    let known = modality.clone();
+                    let good = |raw: &&Raw| !matches!(known.clone().fit(&mut once(*raw)), Err(Error::Data { .. }));
+                    modality.fit(&mut values.iter().map(AsRef::as_ref).filter(good))
+                }
+                other => other,
+            };
+            fitted.map_err(|error| match error {
                 Error::Config { .. } => error.within(&at),
                 // the modality does not know which row it was: find it
-                Error::Data { .. } => first_bad(&table, &train, &source, modality).unwrap_or(error),
+                Error::Data { .. } => or_skip(first_bad(&table, &train, &source, modality).unwrap_or(error), 0),
                 other => other,
             })
         };
@@ -142,7 +161,7 @@ pub(crate) fn missing_column(error: Error, name: &str) -> Error {
 fn first_bad(table: &Table, rows: &[usize], source: &Source, modality: &ModalityConfig) -> Option<Error> {
     rows.iter().find_map(|row| {
         let raw = source.value(table, *row).ok()??;
-        let error = modality.clone().fit(&mut std::iter::once(raw.as_ref())).err()?;
+        let error = modality.clone().fit(&mut once(raw.as_ref())).err()?;
         matches!(error, Error::Data { .. }).then(|| error.within(&source.place(table, *row)))
     })
 }

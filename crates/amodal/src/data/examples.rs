@@ -1,5 +1,5 @@
 //! A table read through a model's modalities: decoded values, each different one once.
-use super::{Source, Table};
+use super::{Source, Table, count};
 use crate::{
     Batch, Config, Error, Input, Item, Model, Named, Raw, Result,
     config::OnError,
@@ -158,8 +158,19 @@ impl Examples {
     /// # Errors
     /// The first row's error where the policy is to stop, or where more than `max_errors` rows are bad.
     pub fn load(&self, rows: &[usize], config: &Config) -> Result<(Vec<usize>, Vec<Error>)> {
+        self.load_fields(&self.inputs.iter().chain(&self.targets).collect::<Vec<_>>(), rows, config)
+    }
+
+    /// The same of what the model reads alone, for rows whose targets do not matter.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_inputs(&self, rows: &[usize], config: &Config) -> Result<(Vec<usize>, Vec<Error>)> {
+        self.load_fields(&self.inputs.iter().collect::<Vec<_>>(), rows, config)
+    }
+
+    fn load_fields(&self, fields: &[&Field], rows: &[usize], config: &Config) -> Result<(Vec<usize>, Vec<Error>)> {
         let mut bad: HashMap<(usize, u32), Error> = HashMap::new();
-        let fields: Vec<&Field> = self.inputs.iter().chain(&self.targets).collect();
         for (at, field) in fields.iter().enumerate() {
             let mut slots: Vec<u32> =
                 rows.iter().map(|row| field.slots[*row]).filter(|slot| *slot != MISSING).collect();
@@ -183,20 +194,8 @@ impl Examples {
             }
         }
         if config.data.on_error == OnError::Stop {
-            let count = skipped.len();
-            let mut first = skipped.swap_remove(0);
-            if let Error::Data { help, .. } = &mut first {
-                let others = if count > 1 {
-                    format!(" ({} other rows cannot be read either)", count - 1)
-                } else {
-                    String::new()
-                };
-                let separator = if help.is_empty() { "" } else { "; " };
-                *help = format!(
-                    "{help}{separator}mend the row, or leave such rows out with `data.on_error = \"skip\"`{others}"
-                );
-            }
-            return Err(first);
+            let others = skipped.len() - 1;
+            return Err(or_skip(skipped.swap_remove(0), others));
         }
         if skipped.len() > config.data.max_errors {
             let count = skipped.len();
@@ -290,11 +289,12 @@ impl Examples {
         let item = match (modality.is_media(), source, raw.as_ref()) {
             (true, Source::Column(column), Raw::Text(_)) => {
                 modality.read(&Raw::Bytes(self.table.media(row, *column)?)).map_err(|error| match error {
-                    Error::Data { at, problem, help } if at.is_empty() => Error::Data {
-                        at: self.table.place(row, *column),
-                        problem: format!("{}: {problem}", media_name(&raw)),
-                        help,
-                    },
+                    // a place of its own is one inside of the file: a moment, a picture of a folder
+                    Error::Data { at, problem, help } => {
+                        let inside = if at.is_empty() { at } else { format!("{at}: ") };
+                        let problem = format!("{}: {inside}{problem}", media_name(&raw));
+                        Error::Data { at: self.table.place(row, *column), problem, help }
+                    }
                     other => other,
                 })?
             }
@@ -307,6 +307,18 @@ impl Examples {
         }
         Ok(item)
     }
+}
+
+/// The error of a row, with the ways out; `others` is how many further rows are known to be bad.
+pub(crate) fn or_skip(mut error: Error, others: usize) -> Error {
+    if let Error::Data { help, .. } = &mut error {
+        let separator = if help.is_empty() { "" } else { "; " };
+        *help += &format!("{separator}mend the row, or leave such rows out with `data.on_error = \"skip\"`");
+        if others > 0 {
+            *help += &format!(" ({} cannot be read either)", count(others, "other row"));
+        }
+    }
+    error
 }
 
 /// The path in a cell, as it is called in an error.

@@ -171,6 +171,7 @@ impl Encode for Transformer {
         };
         let mut tokens = Tokens { values: self.dropout.forward(values), mask };
         for block in &self.blocks {
+            block.check(&tokens, &tokens)?;
             tokens = block.forward_turned(&tokens, rotary.as_ref());
         }
         Ok(Tokens { values: self.norm.forward(tokens.values), mask: tokens.mask })

@@ -83,6 +83,7 @@ impl Fuse for Bottleneck {
             for ((tokens, block), present) in modalities.iter_mut().zip(blocks).zip(&present) {
                 let mask = present.clone().squeeze_dim::<2>(2).repeat_dim(1, bottlenecks);
                 let time = tokens.values.dims()[1];
+                block.check(tokens, tokens)?;
                 let mixed = block.forward(&Tokens::cat(vec![tokens.clone(), Tokens { values: shared.clone(), mask }]));
                 *tokens = mixed.narrow(0, time);
                 collected = collected + mixed.narrow(time, bottlenecks).values * present.clone();

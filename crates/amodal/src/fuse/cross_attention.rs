@@ -75,10 +75,11 @@ impl Fuse for CrossAttention {
             let others = modalities.iter().enumerate().filter(move |(other, _)| *other != at);
             others.map(move |(_, other)| (own, other))
         });
-        let attended = pairs
-            .zip(self.blocks.chunks(self.num_layers))
-            .map(|((own, other), blocks)| blocks.iter().fold(own.clone(), |tokens, block| block.cross(&tokens, other)));
-        let mut attended: Vec<Tokens> = attended.collect();
+        let attended = pairs.zip(self.blocks.chunks(self.num_layers)).map(|((own, other), blocks)| {
+            blocks[0].check(own, other)?;
+            Ok(blocks.iter().fold(own.clone(), |tokens, block| block.cross(&tokens, other)))
+        });
+        let mut attended: Vec<Tokens> = attended.collect::<Result<_>>()?;
         if attended.is_empty() {
             attended = modalities;
         }

@@ -2,7 +2,7 @@
 use super::Fuse;
 use crate::{
     Error, Named, Result, Tokens,
-    layers::Mlp,
+    layers::{Mlp, check_pairs},
     suggest,
     types::{Build, at_least, widths},
 };
@@ -125,6 +125,7 @@ impl Fuse for Relation {
         for (layer, tokens) in self.condition.iter().zip(conditions) {
             left = left + layer.forward(tokens.pool()).unsqueeze_dim(1);
         }
+        check_pairs([batch, left.dims()[2], count, count])?;
         let pairs = left.unsqueeze_dim::<4>(2) + first(&self.right).unsqueeze_dim::<4>(1); // [batch, count, count, hidden]
         let [_, _, _, hidden] = pairs.dims();
         let pairs = relu(self.rest.forward(relu(pairs.reshape([batch, count * count, hidden]))));

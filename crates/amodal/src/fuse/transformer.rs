@@ -77,6 +77,7 @@ impl Fuse for Transformer {
             tokens = Tokens::cat(vec![class, tokens]);
         }
         for block in &self.blocks {
+            block.check(&tokens, &tokens)?;
             tokens = block.forward(&tokens);
         }
         if self.class.is_some() {

@@ -12,6 +12,26 @@ use burn::tensor::{
     module::linear,
 };
 
+/// Numbers that one tensor of pairs of tokens may hold: 8.6 GB.
+const PAIRS_LIMIT: f64 = 2_147_483_648.0;
+
+/// An error where the tensor of all pairs of tokens, of these sizes, would take more memory than is sensible.
+pub fn check_pairs(sizes: [usize; 4]) -> Result<()> {
+    let numbers: f64 = sizes.iter().map(|size| *size as f64).product();
+    if numbers <= PAIRS_LIMIT {
+        return Ok(());
+    }
+    let [batch, _, tokens, others] = sizes;
+    let problem = format!(
+        "all pairs of {tokens} and {others} tokens of {batch} rows take {:.1} GB, expected at most {:.1}",
+        numbers * 4e-9,
+        PAIRS_LIMIT * 4e-9
+    );
+    Err(Error::config("", problem).with_help(
+        "shorten what is read: `max_time` of a text, `length` of a series, `seconds` of a sound, or a `pool` of its encoder",
+    ))
+}
+
 /// Sizes of a [`Block`].
 #[derive(Clone, Debug)]
 pub struct BlockConfig {
@@ -62,6 +82,12 @@ pub struct Block {
 }
 
 impl Block {
+    /// An error where attending from `tokens` to `memory` would take too much memory.
+    pub fn check(&self, tokens: &Tokens, memory: &Tokens) -> Result<()> {
+        let ([batch, time, _], [_, keys, _]) = (tokens.values.dims(), memory.values.dims());
+        check_pairs([batch, self.num_heads, time, keys])
+    }
+
     /// The same shape, each token attending to all of its row; padded keys are never attended to, and nothing is added by
     /// attention to a row without a real key.
     pub fn forward(&self, tokens: &Tokens) -> Tokens {

@@ -14,7 +14,7 @@ pub mod recurrent;
 
 pub use absent::Absent;
 pub use align::Align;
-pub use attention::{Block, BlockConfig};
+pub use attention::{Block, BlockConfig, check_pairs};
 pub use frames::Frames;
 pub use mlp::Mlp;
 pub use non_local::NonLocal;

@@ -19,6 +19,9 @@ pub use super::wav::encode_wav;
 use super::{container, start_of, wav};
 use crate::{Error, Result};
 
+/// No recording is louder, and beyond it the power of a window ends to be a finite number.
+const LOUDEST: f32 = 1e12;
+
 /// A decoded sound of one channel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sound {
@@ -78,7 +81,12 @@ pub fn decode(bytes: &[u8], limits: &SoundLimits) -> Result<Sound> {
         }
     };
     if sound.samples.is_empty() {
-        return Err(Error::data("", "no sound: zero samples"));
+        let error = Error::data("", "no sound: zero samples");
+        return Err(error.with_help("leave the cell empty where there is no sound"));
+    }
+    if let Some(at) = sound.samples.iter().position(|sample| !(-LOUDEST..=LOUDEST).contains(sample)) {
+        let problem = format!("damaged sound: sample {at} is {:?}, expected a number near -1 to 1", sound.samples[at]);
+        return Err(Error::data("", problem));
     }
     Ok(sound)
 }
@@ -136,12 +144,18 @@ fn guarded(name: &str, bytes: &[u8], limits: &SoundLimits) -> Result<Sound> {
         .unwrap_or_else(|_| Err(Error::data("", format!("damaged {name}: the decoder gave up"))))
 }
 
+/// A word on what is in an Ogg file instead of Vorbis.
+fn opus(bytes: &[u8]) -> &'static str {
+    if bytes.windows(8).take(64).any(|word| word == b"OpusHead") { " (Opus)" } else { "" }
+}
+
 fn packets(name: &str, bytes: &[u8], limits: &SoundLimits) -> Result<Sound> {
     let broken = |failure: Failure| match failure {
         Failure::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
             Error::data("", format!("truncated {name}: the file ends after {} bytes", bytes.len()))
         }
-        Failure::Unsupported(what) => Error::data("", format!("{name} of a kind that is not read: {what}")),
+        Failure::Unsupported(_) => Error::data("", format!("{name} of a kind that is not read{}", opus(bytes)))
+            .with_help("WAV, FLAC, MP3 and Ogg Vorbis are read"),
         failure => Error::data("", format!("damaged {name}: {failure}")),
     };
     let source = MediaSourceStream::new(Box::new(Cursor::new(bytes.to_vec())), Default::default());

@@ -123,6 +123,9 @@ pub(super) fn most(limits: &Limits) -> image::Limits {
 /// The error of a decoder in our words.
 pub(super) fn broken(error: &image::ImageError, name: &str, length: usize) -> Error {
     match error {
+        image::ImageError::Limits(_) => {
+            Error::data("", format!("{name} that is larger than the limit")).with_help("make the picture smaller")
+        }
         image::ImageError::Unsupported(_) => Error::data("", format!("{name} of a kind that is not read: {error}")),
         image::ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             Error::data("", format!("truncated {name}: the file ends after {length} bytes"))

@@ -1,12 +1,15 @@
 //! Draws an SVG without reading anything but its bytes.
 use resvg::tiny_skia::{Color, Pixmap, Transform};
-use resvg::usvg::{ImageHrefResolver, Options, Tree};
+use resvg::usvg::{Group, ImageHrefResolver, Node, Options, Tree, filter::Kind};
 
 use super::image::{Limits, Picture, check_pixels};
 use crate::{Error, Result};
 
 /// The parser recurses up to 1024 elements deep (its own limit); this is more stack than that can take.
 const STACK_BYTES: usize = 64 << 20;
+
+/// What drawing may cost: about as many pixels as a filter changes in a few seconds.
+const WORK_LIMIT: f64 = 50e6;
 
 /// Whether the bytes are XML with an `svg` element near the start.
 pub(super) fn is_svg(bytes: &[u8]) -> bool {
@@ -35,12 +38,48 @@ fn draw(text: &str, size: usize) -> Result<Picture> {
     let scale = size as f32 / width.max(height);
     let side = |length: f32| ((length * scale).round() as u32).clamp(1, size as u32);
     let (pixel_width, pixel_height) = (side(width), side(height));
+    let mut left = WORK_LIMIT;
+    spend(tree.root(), f64::from(scale), &mut left);
+    if left < 0.0 {
+        let error = Error::data("", "SVG that takes too long to draw");
+        return Err(error.with_help("convert it to a PNG"));
+    }
     let mut canvas = Pixmap::new(pixel_width, pixel_height).ok_or_else(|| broken("no area".into()))?;
     canvas.fill(Color::WHITE);
     let fill = Transform::from_scale(pixel_width as f32 / width, pixel_height as f32 / height);
     resvg::render(&tree, fill, &mut canvas.as_mut());
     let pixels = canvas.data().chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();
     Ok(Picture { height: pixel_height as usize, width: pixel_width as usize, pixels })
+}
+
+/// Takes what a group costs from what is left, until nothing is: every node, and for every filter the pixels of its region,
+/// as the renderer goes through the whole of it. Masks and the like cost anew at each use.
+fn spend(group: &Group, scale: f64, left: &mut f64) {
+    let turn = group.abs_transform();
+    let area = f64::from((turn.sx * turn.sy - turn.kx * turn.ky).abs()) * scale * scale;
+    for filter in group.filters() {
+        let pixels = f64::from(filter.rect().width()) * f64::from(filter.rect().height()) * area;
+        let times = filter.primitives().iter().map(|part| match part.kind() {
+            Kind::Turbulence(noise) => f64::from(noise.num_octaves()),
+            Kind::ConvolveMatrix(mix) => f64::from(mix.matrix().columns()) * f64::from(mix.matrix().rows()),
+            _ => 1.0,
+        });
+        *left -= pixels * times.sum::<f64>();
+    }
+    for node in group.children() {
+        *left -= 100.0;
+        if *left < 0.0 {
+            return;
+        }
+        if let Node::Group(inner) = node {
+            spend(inner, scale, left);
+        }
+        node.subroots(|inner| {
+            if *left >= 0.0 {
+                spend(inner, scale, left);
+            }
+        });
+    }
 }
 
 fn broken(problem: String) -> Error {
@@ -66,6 +105,24 @@ mod tests {
         for row in got.pixels.chunks_exact(24) {
             assert_eq!(row, [[255; 3].repeat(4), [16, 32, 48].repeat(4)].concat());
         }
+    }
+
+    #[test]
+    fn what_would_take_for_ever_is_refused_at_once() {
+        let filter = |part: &str, uses: usize| {
+            let used = "<rect filter=\"url(#f)\" width=\"40\" height=\"20\"/>".repeat(uses);
+            format!("<filter id=\"f\" x=\"-9\" y=\"-9\" width=\"30\" height=\"30\">{part}</filter>{used}")
+        };
+        let noise = "<feTurbulence baseFrequency=\"0.01\" numOctaves=\"1000000000\"/>";
+        let matrix = format!("<feConvolveMatrix order=\"200\" kernelMatrix=\"{}\"/>", "1 ".repeat(40_000));
+        let blurs = "<feGaussianBlur stdDeviation=\"9\"/>".repeat(100);
+        for body in [filter(noise, 1), filter(&matrix, 5), filter(&blurs, 500)] {
+            let start = std::time::Instant::now();
+            let problem = drawn(&body).unwrap_err().to_string();
+            assert_eq!(problem, ": SVG that takes too long to draw");
+            assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+        }
+        drawn(&filter("<feGaussianBlur stdDeviation=\"9\"/>", 20)).unwrap();
     }
 
     #[test]

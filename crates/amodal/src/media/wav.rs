@@ -57,13 +57,13 @@ fn read_format(chunk: &[u8]) -> Result<Format> {
     let sample_rate_hz = u32::from(rate_low) | u32::from(rate_high) << 16;
     check_rate(sample_rate_hz)?;
     let (channels, sample_bytes) = (usize::from(channels), usize::from(bits.div_ceil(8)));
-    if channels == 0 || channels * sample_bytes != usize::from(frame_bytes) {
-        let problem = format!("damaged WAV: {channels} channels of {bits} bits in {frame_bytes} bytes");
-        return Err(Error::data("", problem));
-    }
     if !matches!((tag, sample_bytes), (1, 1..=4) | (3, 4 | 8) | (6 | 7, 1)) {
         return Err(Error::data("", format!("WAV of compression {tag:#06x} with {bits} bits is not read"))
             .with_help("save it as 16-bit PCM, FLAC, MP3 or Ogg Vorbis"));
+    }
+    if channels == 0 || channels * sample_bytes != usize::from(frame_bytes) {
+        let problem = format!("damaged WAV: {channels} channels of {bits} bits in {frame_bytes} bytes");
+        return Err(Error::data("", problem));
     }
     Ok(Format { tag, channels, sample_rate_hz, sample_bytes })
 }
@@ -86,11 +86,8 @@ fn samples(data: &[u8], format: &Format, limits: &SoundLimits) -> Result<Sound> 
         _ => |bytes| mu_law(bytes[0]),
     };
     let mean = |frame: &[u8]| frame.chunks_exact(format.sample_bytes).map(read).sum::<f32>() / format.channels as f32;
-    let samples: Vec<f32> = data.chunks_exact(frame_bytes).map(mean).collect();
-    match samples.iter().position(|sample| !sample.is_finite()) {
-        Some(at) => Err(Error::data("", format!("damaged WAV: sample {at} is not a number"))),
-        None => Ok(Sound { sample_rate_hz: format.sample_rate_hz, samples }),
-    }
+    let samples = data.chunks_exact(frame_bytes).map(mean).collect();
+    Ok(Sound { sample_rate_hz: format.sample_rate_hz, samples })
 }
 
 /// ITU-T G.711, A-law.
@@ -192,9 +189,19 @@ mod tests {
         assert_eq!(problem(&whole[..whole.len() - 1]), ": truncated WAV: 39 of 40 bytes of sound");
         assert_eq!(problem(&whole[..30]), ": truncated WAV: the file ends in chunk \"fmt \"");
         assert_eq!(problem(&file(2, 1, 4, &[7; 40])), ": WAV of compression 0x0002 with 4 bits is not read");
+        let mut adpcm = file(2, 1, 4, &[7; 40]);
+        adpcm[32] = 0; // blocks of 1024 bytes
+        adpcm[33] = 4;
+        assert_eq!(problem(&adpcm), ": WAV of compression 0x0002 with 4 bits is not read");
         assert_eq!(problem(&file(1, 1, 16, &[7; 3])), ": truncated WAV: 3 bytes are no whole number of 2-byte frames");
         assert_eq!(problem(&file(1, 1, 16, &[])), ": no sound: zero samples");
-        assert_eq!(problem(&file(3, 1, 32, &f32::NAN.to_le_bytes())), ": damaged WAV: sample 0 is not a number");
+        assert_eq!(
+            problem(&file(3, 1, 32, &f32::NAN.to_le_bytes())),
+            ": damaged sound: sample 0 is NaN, expected a number near -1 to 1"
+        );
+        let loud = |value: f32| read(&file(3, 1, 32, &value.to_le_bytes()));
+        assert!(loud(3e38).is_err() && loud(-1e20).is_err() && loud(f32::INFINITY).is_err());
+        assert_eq!(loud(-32768.0).unwrap(), [-32768.0]);
     }
 
     #[test]

@@ -63,9 +63,9 @@ impl Default for AudioConfig {
 impl AudioConfig {
     /// Makes the reader.
     pub fn build(&self, _: &Build) -> Result<Audio> {
-        within("max_seconds", f64::from(self.max_seconds), 0.01, 1e6)?;
+        within("max_seconds", f64::from(self.max_seconds), 1e-3, 1e6)?;
         if let Some(seconds) = self.seconds {
-            within("seconds", f64::from(seconds), 0.01, f64::from(self.max_seconds))?;
+            within("seconds", f64::from(seconds), 1e-3, f64::from(self.max_seconds))?;
         }
         self.augment.check().map_err(|error| error.within("augment"))?;
         let mel = LogMel::new(&self.mel).map_err(|error| error.within("mel"))?;

@@ -134,11 +134,12 @@ impl Read for Number {
     fn read(&self, raw: &Raw) -> Result<Item> {
         let numbers = numbers(raw, self.width, self.several)?;
         let scaled = |(column, number): (usize, &f64)| match number.is_nan() {
-            true => 0.0,
+            true => Ok(0.0),
             false => self.scale.apply(column, *number),
         };
         let gap = |column: &usize| f32::from(u8::from(numbers[*column].is_nan()));
-        let values = numbers.iter().enumerate().map(scaled).chain(self.gaps.iter().map(gap)).collect();
+        let gaps = self.gaps.iter().map(gap).map(Ok);
+        let values = numbers.iter().enumerate().map(scaled).chain(gaps).collect::<Result<_>>()?;
         Ok(Item::Series { values, channels: self.channels() })
     }
 

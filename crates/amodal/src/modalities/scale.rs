@@ -2,6 +2,9 @@
 use crate::{Error, Result};
 use serde::{Deserialize, Deserializer, de};
 
+/// Deviations from the mean that a number may have: the squares of such numbers and their sums are finite yet.
+const FARTHEST: f64 = 1e12;
+
 /// What is subtracted from each channel, and what the rest is divided by.
 #[derive(Clone, Debug)]
 pub(super) struct Scale {
@@ -31,8 +34,16 @@ impl Scale {
         Ok(Self { mean: or(mean, 0.0), deviation: or(deviation, 1.0) })
     }
 
-    pub(super) fn apply(&self, channel: usize, value: f64) -> f32 {
-        ((value - self.mean[channel]) / self.deviation[channel]) as f32
+    /// The standardised value; an error where it is so far from the others that the model's numbers would overflow.
+    pub(super) fn apply(&self, channel: usize, value: f64) -> Result<f32> {
+        let apart = (value - self.mean[channel]) / self.deviation[channel];
+        if apart.abs() <= FARTHEST {
+            return Ok(apart as f32);
+        }
+        let (mean, deviation) = (self.mean[channel], self.deviation[channel]);
+        let problem =
+            format!("{value:e}, where the training rows have a mean of {mean} and a deviation of {deviation}");
+        Err(Error::data("", problem).with_help("correct the number, or leave the cell empty"))
     }
 
     pub(super) fn restore(&self, channel: usize, value: f32) -> f32 {

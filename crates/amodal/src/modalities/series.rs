@@ -5,6 +5,7 @@ use super::{
 };
 use crate::{
     Error, Item, Named, Raw, Result,
+    data::count,
     types::{Build, at_least},
 };
 use burn::module::Module;
@@ -89,7 +90,7 @@ fn steps(raw: &Raw) -> Result<(Vec<f64>, Option<usize>)> {
     let channels = steps.first().map_or(0, Vec::len);
     match steps.iter().position(|step| step.len() != channels) {
         Some(at) => {
-            let problem = format!("step {} has {} numbers, the first has {channels}", at + 1, steps[at].len());
+            let problem = format!("step {} has {}, the first has {channels}", at + 1, count(steps[at].len(), "number"));
             Err(Error::data("", problem))
         }
         None => Ok((steps.concat(), Some(channels))),
@@ -147,10 +148,8 @@ impl Read for Series {
         let numbers = series(raw, self.channels)?;
         let most = self.length.map_or(numbers.len(), |length| length.saturating_mul(self.channels));
         let scaled = |(at, number): (usize, &f64)| self.scale.apply(at % self.channels, *number);
-        Ok(Item::Series {
-            values: numbers.iter().take(most).enumerate().map(scaled).collect(),
-            channels: self.channels,
-        })
+        let values = numbers.iter().take(most).enumerate().map(scaled).collect::<Result<_>>()?;
+        Ok(Item::Series { values, channels: self.channels })
     }
 
     fn blank(&self) -> Item {
