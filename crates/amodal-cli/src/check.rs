@@ -83,17 +83,12 @@ impl Check {
                 }
             }
         }
-        let parameters = burn_parameters(&model);
+        let parameters = amodal::cost::parameters(&model);
         match output.json {
             true => show::json(&serde_json::json!({ "splits": report, "parameters": parameters })),
-            false => show::print(&format!("parameters: {parameters}\nok\n")),
+            false => show::print(&format!("parameters: {}\nok\n", show::thousands(parameters as u64))),
         }
     }
-}
-
-/// How many numbers the model learns.
-fn burn_parameters(model: &Model) -> usize {
-    amodal::train::weights::read(model).values().map(|(_, values)| values.len()).sum()
 }
 
 /// An error for a table from which no config can be written.

@@ -71,7 +71,7 @@ enum Command {
     Index(index::IndexCommand),
     /// Find the rows of an index that are nearest to a picture, a sound, words, …
     Search(index::Search),
-    /// Every encoder, fusion, decoder, loss, modality and metric, with its options and paper
+    /// Every encoder, fusion, decoder, loss, modality and metric, with its options, paper and cost
     List(list::List),
     /// The machine, the build and what is missing
     Doctor,
@@ -92,6 +92,9 @@ enum ConfigCommand {
     /// The JSON schema of a config, for editors
     Schema,
 }
+
+#[global_allocator]
+static MEMORY: amodal::kernels::memory::Counted = amodal::kernels::memory::Counted;
 
 fn main() -> ExitCode {
     amodal::kernels::memory::keep();

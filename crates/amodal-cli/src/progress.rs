@@ -1,7 +1,7 @@
 //! What a training shows while it runs, and how it is stopped.
-use crate::Output;
+use crate::{Output, show};
 use amodal::{
-    Result,
+    Model, Result, cost,
     train::{Log, Progress, Report, Watch},
 };
 use indicatif::{ProgressBar, ProgressStyle};
@@ -47,6 +47,11 @@ impl Bar {
 }
 
 impl Watch for Bar {
+    fn starts(&mut self, model: &Model) {
+        let parameters = show::thousands(cost::parameters(model) as u64);
+        self.output.say(format_args!("training {parameters} parameters"));
+    }
+
     fn step(&mut self, report: &Report, progress: &Progress) -> bool {
         if self.bar.length() != Some(progress.steps as u64) {
             self.bar.set_length(progress.steps as u64);

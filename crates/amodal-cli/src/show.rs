@@ -45,6 +45,43 @@ pub(crate) fn left_out(skipped: &[Error], output: Output) {
     }
 }
 
+/// `12,345`.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let lead = digits.len() % 3;
+    let groups = digits.as_bytes()[lead..].chunks(3).map(|group| String::from_utf8_lossy(group).into_owned());
+    let lead = (lead > 0).then(|| digits[..lead].to_string());
+    lead.into_iter().chain(groups).collect::<Vec<_>>().join(",")
+}
+
+/// `640`, `16.4 k`, `4.1 M`.
+pub(crate) fn short(number: u64) -> String {
+    match number {
+        0..10_000 => thousands(number),
+        10_000..1_000_000 => format!("{:.1} k", number as f64 / 1e3),
+        _ => format!("{:.1} M", number as f64 / 1e6),
+    }
+}
+
+/// `0.8 µs`, `310 µs`, `1.2 ms`.
+pub(crate) fn duration(seconds: f64) -> String {
+    match seconds * 1e6 {
+        ..0.1 => "< 0.1 µs".to_string(),
+        micros @ ..10.0 => format!("{micros:.1} µs"),
+        micros @ ..1000.0 => format!("{micros:.0} µs"),
+        micros => format!("{:.1} ms", micros / 1e3),
+    }
+}
+
+/// `0.4 MB`, `23 MB`.
+pub(crate) fn megabytes(bytes: usize) -> String {
+    match bytes as f64 / 1e6 {
+        ..0.1 => "< 0.1 MB".to_string(),
+        megabytes @ ..10.0 => format!("{megabytes:.1} MB"),
+        megabytes => format!("{megabytes:.0} MB"),
+    }
+}
+
 /// One figure: `97.3 %` or `2.41`.
 pub(crate) fn number(value: f64, is_share: bool) -> String {
     match is_share {

@@ -230,6 +230,10 @@ struct Follow<'a> {
 }
 
 impl Watch for Follow<'_> {
+    fn starts(&mut self, model: &Model) {
+        self.watch.starts(model);
+    }
+
     fn step(&mut self, report: &Report, progress: &Progress) -> bool {
         self.watch.step(report, progress)
     }

@@ -59,6 +59,11 @@ fn names_of_all_parts() {
         for part in parts.as_array().unwrap() {
             assert!(!part["about"].as_str().unwrap().is_empty(), "{part}");
             text += &format!("  {}\n", part["name"].as_str().unwrap());
+            if let Some(cost) = part.get("cost") {
+                let (parameters, multiply_adds) = (&cost["parameters"], &cost["multiply_adds"]);
+                let input = cost["input"].as_str().unwrap();
+                text += &format!("    {parameters} parameters, {multiply_adds} multiply-adds for {input}\n");
+            }
             for option in part["options"].as_array().unwrap() {
                 assert!(!option["about"].as_str().unwrap().is_empty(), "{option}");
                 text += &format!("    {} = {}\n", option["name"].as_str().unwrap(), option["default"]);

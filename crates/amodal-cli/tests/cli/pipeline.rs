@@ -197,3 +197,23 @@ fn the_same_seed_gives_the_same_bytes() {
     place.amodal("train config.toml --out other --set train.epochs=1 --set train.seed=1 -q").done();
     assert_ne!(place.bytes("other/model.safetensors"), place.bytes("run/model.safetensors"));
 }
+
+#[test]
+fn parts_are_measured() {
+    let place = Place::new();
+    let all = place.amodal("list decoders --measure --threads 2 --json -q").done().json();
+    for part in all["decoders"].as_array().unwrap() {
+        let (cost, measured) = (&part["cost"], &part["measured"]);
+        assert_eq!((measured["threads"].as_u64(), measured["rows"].as_u64()), (Some(2), Some(32)), "{part}");
+        let (forward, step) =
+            (measured["forward_seconds"].as_f64().unwrap(), measured["step_seconds"].as_f64().unwrap());
+        assert!(0.0 < forward && forward < step && step < 1.0, "{part}");
+        // at least the gradients of the parameters and of the 32 vectors of width 128
+        let gradients = (cost["parameters"].as_u64().unwrap() + 32 * 128) * 4;
+        let bytes = measured["step_bytes"].as_u64().unwrap();
+        assert!((gradients..20 * gradients).contains(&bytes), "{part}");
+    }
+    let shown = place.amodal("list decoders --measure").done();
+    let lines: Vec<&str> = shown.stdout.lines().filter(|line| line.starts_with("  ")).collect();
+    assert!(lines.len() == all["decoders"].as_array().unwrap().len() && lines[0].ends_with(" MB"), "{shown}");
+}

@@ -10,6 +10,9 @@ fn a_mistyped_command_or_option() {
     place.amodal("trian config.toml").failed(2, &["'trian'", "'train'"]);
     place.amodal("train config.toml --ouut run").failed(2, &["--ouut", "--out"]);
     place.amodal("list encoder").failed(2, &["'encoder'", "'encoders'"]);
+    place.amodal("list metrics --measure").failed(2, &["--measure", "encoders"]);
+    place.amodal("list --threads 2").failed(2, &["--measure"]);
+    place.amodal("list --measure --threads 0").failed(2, &["--threads"]);
     place.amodal("predict run").failed(2, &["DATA"]);
     place.amodal("train").failed(2, &["CONFIG"]);
     place.amodal("check -q -v table.csv").failed(2, &["--quiet", "--verbose"]);

@@ -2,12 +2,12 @@
 use super::Encode;
 use crate::{
     Error, Input, Result, Tokens,
-    layers::{NonLocal, Norm, Normalize, Pool, conv::activate, places::shrink},
+    layers::{Linear, NonLocal, Norm, Normalize, Pool, conv::activate, places::shrink},
     types::{Build, Values, at_least, within},
 };
 use burn::module::Module;
 use burn::nn::{
-    Dropout, DropoutConfig, Linear, LinearConfig, PaddingConfig2d,
+    Dropout, DropoutConfig, PaddingConfig2d,
     conv::{Conv2d, Conv2dConfig},
 };
 use schemars::JsonSchema;
@@ -105,7 +105,7 @@ impl CnnConfig {
         };
         Ok(Cnn {
             stages,
-            output: LinearConfig::new(features, self.dim).init(build.device),
+            output: Linear::new(features, self.dim, build.device),
             dropout: DropoutConfig::new(self.dropout).init(),
             dim: self.dim,
             pool: self.pool,

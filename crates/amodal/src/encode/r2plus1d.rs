@@ -2,12 +2,12 @@
 use super::Encode;
 use crate::{
     Input, Result, Tokens,
-    layers::{Frames, NonLocal, Norm, Normalize, conv::activate},
+    layers::{Frames, Linear, NonLocal, Norm, Normalize, conv::activate},
     types::{Build, at_least, within},
 };
 use burn::module::Module;
 use burn::nn::{
-    Dropout, DropoutConfig, Linear, LinearConfig, PaddingConfig2d,
+    Dropout, DropoutConfig, PaddingConfig2d,
     conv::{Conv2d, Conv2dConfig},
 };
 use burn::tensor::Tensor;
@@ -98,7 +98,7 @@ impl R2plus1dConfig {
         Ok(R2plus1d {
             stages,
             non_local: self.non_local.then(|| NonLocal::new(input, build.device)),
-            output: LinearConfig::new(input, self.dim).init(build.device),
+            output: Linear::new(input, self.dim, build.device),
             dropout: DropoutConfig::new(self.dropout).init(),
             dim: self.dim,
             pool: self.pool,

@@ -3,7 +3,7 @@ use super::Encode;
 use crate::{
     Error, Input, Result, Tokens,
     layers::{
-        NonLocal, Norm, Normalize, Pool,
+        Linear, NonLocal, Norm, Normalize, Pool,
         conv::{activate, convolve},
         places::shrink_overlapping,
     },
@@ -11,7 +11,7 @@ use crate::{
 };
 use burn::module::Module;
 use burn::nn::{
-    Dropout, DropoutConfig, Linear, LinearConfig, PaddingConfig2d,
+    Dropout, DropoutConfig, PaddingConfig2d,
     conv::{Conv2d, Conv2dConfig},
 };
 use burn::tensor::{Device, Tensor, activation::relu};
@@ -106,7 +106,7 @@ impl ResnetConfig {
         Ok(Resnet {
             stem,
             stages,
-            output: LinearConfig::new(features, self.dim).init(build.device),
+            output: Linear::new(features, self.dim, build.device),
             dropout: DropoutConfig::new(self.dropout).init(),
             dim: self.dim,
             is_large: self.stem == Stem::Large,

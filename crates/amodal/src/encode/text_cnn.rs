@@ -2,11 +2,12 @@
 use super::Encode;
 use crate::{
     Input, Result, Tokens,
+    layers::{Linear, conv::convolve_steps},
     types::{Build, at_least, widths, within},
 };
 use burn::module::Module;
 use burn::nn::{
-    Dropout, DropoutConfig, Embedding, EmbeddingConfig, Linear, LinearConfig,
+    Dropout, DropoutConfig, Embedding, EmbeddingConfig,
     conv::{Conv1d, Conv1dConfig},
 };
 use burn::tensor::{Tensor, activation::relu};
@@ -46,7 +47,7 @@ impl TextCnnConfig {
         Ok(TextCnn {
             words: EmbeddingConfig::new(build.dim("input")?, self.dim).init(build.device),
             windows: self.windows.iter().map(window).collect(),
-            output: LinearConfig::new(self.windows.len() * self.channels, self.dim).init(build.device),
+            output: Linear::new(self.windows.len() * self.channels, self.dim, build.device),
             dropout: DropoutConfig::new(self.dropout).init(),
             dim: self.dim,
         })
@@ -77,7 +78,7 @@ impl Encode for TextCnn {
         let first = present.clone().pad([(0, time - 1)], 0.0); // [batch, time]
         let features = self.windows.iter().map(|window| {
             let more = window.kernel_size - 1;
-            let x = relu(window.forward(words.clone().pad([(0, more)], 0.0))); // [batch, channels, time]
+            let x = relu(convolve_steps(window, words.clone().pad([(0, more)], 0.0))); // [batch, channels, time]
             // a window counts that lies within the text; the first one always does
             let within = mask.clone().pad([(0, more)], 0.0).narrow(1, more, time);
             let within = (within + first.clone()).clamp_max(1.0);

@@ -3,15 +3,13 @@ use super::Encode;
 use crate::{
     Error, Input, Result, Tokens,
     layers::{
-        Block, BlockConfig,
+        Block, BlockConfig, Linear,
         position::{Rotary, sinusoids},
     },
     types::{Build, at_least},
 };
 use burn::module::{Module, Param};
-use burn::nn::{
-    Dropout, DropoutConfig, Embedding, EmbeddingConfig, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig,
-};
+use burn::nn::{Dropout, DropoutConfig, Embedding, EmbeddingConfig, Initializer, LayerNorm, LayerNormConfig};
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -85,7 +83,7 @@ impl TransformerConfig {
         let positions = Initializer::Normal { mean: 0.0, std: 0.02 };
         let transformer = Transformer {
             words: is_text.then(|| EmbeddingConfig::new(input, self.dim).init(build.device)),
-            frames: (!is_text).then(|| LinearConfig::new(input * self.frames, self.dim).init(build.device)),
+            frames: (!is_text).then(|| Linear::new(input * self.frames, self.dim, build.device)),
             learned: (self.positions == Positions::Learned)
                 .then(|| positions.init([self.max_length, self.dim], build.device)),
             blocks,

@@ -2,11 +2,11 @@
 use super::Encode;
 use crate::{
     Error, Input, Result, Tokens,
-    layers::{Block, BlockConfig},
+    layers::{Block, BlockConfig, Linear},
     types::{Build, at_least, within},
 };
 use burn::module::{Module, Param};
-use burn::nn::{Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::nn::{Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig};
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,7 @@ impl VitConfig {
         let is_class = self.pool == VitPool::Class;
         let pixels = build.dim("input")? * self.patch * self.patch;
         Ok(Vit {
-            patches: LinearConfig::new(pixels, self.dim).init(build.device),
+            patches: Linear::new(pixels, self.dim, build.device),
             class: is_class.then(|| learned(1)),
             positions: learned(count + usize::from(is_class)),
             blocks: (0..self.num_layers).map(|_| block.build(build.device)).collect::<Result<_>>()?,

@@ -2,11 +2,10 @@
 use super::Fuse;
 use crate::{
     Named, Result, Tokens,
-    layers::{Project, project::combine},
+    layers::{Linear, Project, project::combine},
     types::{Build, at_least},
 };
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::tanh;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,11 +37,11 @@ impl BilinearConfig {
         at_least("dim", self.dim, 1)?;
         at_least("width", self.width, 1)?;
         at_least("rank", self.rank, 1)?;
-        let factor = |_| LinearConfig::new(self.width, self.rank * self.width).init(build.device);
+        let factor = |_| Linear::new(self.width, self.rank * self.width, build.device);
         Ok(Bilinear {
             project: Project::new(build, self.width),
             core: build.dims.values().map(factor).collect(),
-            output: LinearConfig::new(self.width, self.dim).init(build.device),
+            output: Linear::new(self.width, self.dim, build.device),
             dim: self.dim,
             width: self.width,
             rank: self.rank,

@@ -2,10 +2,10 @@
 use super::Fuse;
 use crate::{
     Named, Result, Tokens,
+    layers::Linear,
     types::{Build, at_least},
 };
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Tensor, activation::relu};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ impl ConcatConfig {
     pub fn build(&self, build: &Build) -> Result<Concat> {
         at_least("dim", self.dim, 1)?;
         let input = build.dims.values().sum();
-        Ok(Concat { project: LinearConfig::new(input, self.dim).init(build.device), dim: self.dim })
+        Ok(Concat { project: Linear::new(input, self.dim, build.device), dim: self.dim })
     }
 }
 

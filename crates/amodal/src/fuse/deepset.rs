@@ -2,11 +2,10 @@
 use super::Fuse;
 use crate::{
     Named, Result, Tokens,
-    layers::Mlp,
+    layers::{Linear, Mlp},
     types::{Build, at_least, widths},
 };
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Tensor, activation::tanh};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,7 +49,7 @@ impl DeepSetConfig {
     pub fn build(&self, build: &Build) -> Result<DeepSet> {
         at_least("dim", self.dim, 1)?;
         widths("hidden", &self.hidden)?;
-        let project = build.dims.values().map(|input| LinearConfig::new(*input, self.dim).init(build.device));
+        let project = build.dims.values().map(|input| Linear::new(*input, self.dim, build.device));
         Ok(DeepSet {
             project: project.collect(),
             perceptron: Mlp::new(self.dim, &self.hidden, self.dim, 0.0, build.device),

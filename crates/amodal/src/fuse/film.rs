@@ -2,11 +2,10 @@
 use super::Fuse;
 use crate::{
     Named, Result, Tokens,
-    layers::Project,
+    layers::{Linear, Project},
     types::{Build, at_least},
 };
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Tensor, activation::relu};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -42,7 +41,7 @@ impl FilmConfig {
         let width = build.modality("modulated", modulated)?;
         let mut others = build.clone();
         others.dims.remove(modulated);
-        let linear = |input: usize| LinearConfig::new(input, self.dim).init(build.device);
+        let linear = |input: usize| Linear::new(input, self.dim, build.device);
         Ok(Film {
             input: linear(width),
             condition: Project::new(&others, 2 * self.num_layers * self.dim),

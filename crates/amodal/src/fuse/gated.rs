@@ -2,11 +2,10 @@
 use super::Fuse;
 use crate::{
     Named, Result, Tokens,
-    layers::{Project, project::combine},
+    layers::{Linear, Project, project::combine},
     types::{Build, at_least},
 };
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{
     Tensor,
     activation::{sigmoid, tanh},
@@ -39,7 +38,7 @@ impl GatedConfig {
         let gates = if build.dims.len() == 2 { 1 } else { build.dims.len() };
         Ok(Gated {
             project: Project::new(build, self.dim),
-            gate: LinearConfig::new(input, gates * self.dim).init(build.device),
+            gate: Linear::new(input, gates * self.dim, build.device),
             dim: self.dim,
         })
     }

@@ -3,13 +3,12 @@ use super::Fuse;
 use crate::{
     Named, Result, Tokens,
     layers::{
-        Project,
+        Linear, Project,
         project::{combine, outer},
     },
     types::{Build, at_least},
 };
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,11 +38,11 @@ impl MultiplicativeConfig {
         at_least("dim", self.dim, 1)?;
         at_least("width", self.width, 1)?;
         let pairs = build.dims.len() * build.dims.len().saturating_sub(1) / 2;
-        let bilinear = LinearConfig::new(pairs * self.width * self.width, self.dim).with_bias(false);
+        let bilinear = || Linear::without_bias(pairs * self.width * self.width, self.dim, build.device);
         Ok(Multiplicative {
             linear: Project::new(build, self.dim),
             narrow: (pairs > 0).then(|| Project::new(build, self.width)),
-            bilinear: (pairs > 0).then(|| bilinear.init(build.device)),
+            bilinear: (pairs > 0).then(bilinear),
             dim: self.dim,
         })
     }

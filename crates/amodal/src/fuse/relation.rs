@@ -2,12 +2,12 @@
 use super::Fuse;
 use crate::{
     Error, Named, Result, Tokens,
-    layers::{Mlp, check_pairs},
+    kernels::matmul,
+    layers::{Linear, Mlp, check_pairs},
     suggest,
     types::{Build, at_least, widths},
 };
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Tensor, activation::relu};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -65,10 +65,8 @@ impl RelationConfig {
         }
         let first = |condition: bool, bias: bool| {
             let chosen = build.dims.iter().filter(move |(name, _)| self.is_condition(name) == condition);
-            let layer = |(_, dim): (&String, &usize)| {
-                LinearConfig::new(*dim, self.hidden[0]).with_bias(bias).init(build.device)
-            };
-            chosen.map(layer).collect()
+            let layer = if bias { Linear::new } else { Linear::without_bias };
+            chosen.map(|(_, dim)| layer(*dim, self.hidden[0], build.device)).collect()
         };
         Ok(Relation {
             left: first(false, true),
@@ -135,7 +133,7 @@ impl Fuse for Relation {
         let real = real.clone().unsqueeze_dim::<3>(2) * real.unsqueeze_dim::<3>(1);
         let real = real.reshape([batch, 1, count * count]);
         let real = if self.mean { real.clone() / real.sum_dim(2) } else { real };
-        let combined = real.matmul(pairs).squeeze_dim(1); // [batch, dim]
+        let combined = matmul(real, pairs).squeeze_dim(1); // [batch, dim]
         Ok(Tokens::one(combined * any.clone(), any))
     }
 }

@@ -3,13 +3,12 @@ use super::Fuse;
 use crate::{
     Error, Named, Result, Tokens,
     layers::{
-        Project,
+        Linear, Project,
         project::{any, outer},
     },
     types::{Build, at_least},
 };
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -57,7 +56,7 @@ impl TensorConfig {
         }
         Ok(TensorNetwork {
             project: Project::new(build, self.width),
-            output: LinearConfig::new(product, self.dim).init(build.device),
+            output: Linear::new(product, self.dim, build.device),
             dim: self.dim,
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! A group of pictures is unfolded, so that one product of matrices does the work (Chellapilla et al. 2006,
 //! inria-00112631). Groups, and the order of every sum, follow from the shapes alone: the number of threads changes no bit.
-use super::{contiguous, numbers, tensor};
+use super::{contiguous, numbers, product::count, tensor};
 use burn::backend::{
     Autodiff, Backend, Dispatch, Flex, TensorMetadata,
     autodiff::{
@@ -34,7 +34,9 @@ pub fn convolve(x: Tensor<4>, weight: Tensor<4>, stride: [usize; 2], padding: [u
         return Err(crate::Error::Shape { at: "convolution".into(), expected, got });
     }
     let made = <Dispatch as Convolve>::convolve(x.into_dispatch(), weight.into_dispatch(), geometry);
-    Ok(Tensor::from_dispatch(made))
+    let made = Tensor::from_dispatch(made);
+    count(made.dims(), geometry.window());
+    Ok(made)
 }
 
 /// Convolution as an operation of a backend.
@@ -377,6 +379,7 @@ fn backward_weight(geometry: &Geometry, x: &[f32], gradient: &[f32]) -> Vec<f32>
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "burn's own, to compare with")]
 mod tests {
     use super::*;
     use burn::tensor::{Distribution, Tolerance, module::conv2d, ops::ConvOptions};

@@ -1,11 +1,14 @@
-//! Fused operations on a CPU, behind burn's extensions, each with a plain twin that its tests compare it with; and how
-//! memory is kept. The only place for `unsafe`.
+//! Fused operations on a CPU, behind burn's extensions, each with a plain twin that its tests compare it with; all
+//! multiplication, counted; and how memory is kept. The only place for `unsafe`.
 mod activation;
 mod convolution;
 pub mod memory;
+mod product;
 
 pub use activation::{Activated, Activation, activate};
 pub use convolution::convolve;
+pub(crate) use product::count;
+pub use product::{linear, matmul, multiply_adds};
 
 use burn::backend::{Shape, flex::FlexTensor};
 use burn::tensor::TensorData;

@@ -1,7 +1,8 @@
 //! The shared space: each modality's mean token, projected to one width and scaled to length 1.
-use crate::{Error, Named, Result, Tokens, types::Build};
+use super::Linear;
+use crate::{Error, Named, Result, Tokens, kernels::matmul, types::Build};
 use burn::module::{Module, Param};
-use burn::nn::{Initializer, Linear, LinearConfig};
+use burn::nn::Initializer;
 use burn::tensor::{Tensor, activation::softmax};
 
 /// A linear projection of each of some modalities to unit vectors of one width.
@@ -31,7 +32,8 @@ impl Memory {
         let any = x.clone().detach().abs().max_dim(1).greater_elem(0.0).float();
         let patterns = unit(self.patterns.val());
         let scale: Tensor<2> = self.log_scale.val().clamp_max(SHARPEST.ln()).exp().unsqueeze();
-        unit(softmax(x.matmul(patterns.clone().transpose()) * scale, 1).matmul(patterns)) * any
+        let near = softmax(matmul(x, patterns.clone().transpose()) * scale, 1); // [batch, patterns]
+        unit(matmul(near, patterns)) * any
     }
 }
 
@@ -57,7 +59,7 @@ impl Align {
         let mut project = Vec::new();
         for name in &between {
             let input = build.modality("between", name)?;
-            project.push(LinearConfig::new(input, dim).with_bias(false).init(build.device));
+            project.push(Linear::without_bias(input, dim, build.device));
         }
         let memory = (memory > 0).then(|| Memory {
             patterns: Initializer::Normal { mean: 0.0, std: 1.0 }.init([memory, dim], build.device),

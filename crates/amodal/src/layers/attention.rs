@@ -1,15 +1,15 @@
 //! Multi-head attention and the block around it.
+use super::{Linear, position::Rotary};
 use crate::{
     Error, Result, Tokens,
-    layers::position::Rotary,
+    kernels::{linear, matmul},
     types::{at_least, within},
 };
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::{
     Device, Tensor,
     activation::{gelu, softmax},
-    module::linear,
 };
 
 /// Numbers that one tensor of pairs of tokens may hold: 8.6 GB.
@@ -52,7 +52,7 @@ impl BlockConfig {
             let problem = format!("{} does not divide dim = {}", self.num_heads, self.dim);
             return Err(Error::config("num_heads", problem));
         }
-        let linear = |input, output| LinearConfig::new(input, output).init(device);
+        let linear = |input, output| Linear::new(input, output, device);
         Ok(Block {
             attention_norm: LayerNormConfig::new(self.dim).init(device),
             qkv: linear(self.dim, 3 * self.dim),
@@ -132,10 +132,10 @@ impl Block {
         let keys_values = keys_values.reshape([batch, keys, 2, heads, dim_head]).permute([2, 0, 3, 1, 4]);
         let part = |at: usize| -> Tensor<4> { keys_values.clone().narrow(0, at, 1).squeeze_dim(0) };
         let (k, v) = (part(0), part(1)); // [batch, heads, keys, dim_head]
-        let scores = q.mul_scalar((dim_head as f64).powf(-0.5)).matmul(k.transpose());
+        let scores = matmul(q.mul_scalar((dim_head as f64).powf(-0.5)), k.transpose());
         let absent = (mask.clone() - 1.0).mul_scalar(1e9).reshape([batch, 1, 1, keys]);
         let weights = softmax(scores + absent, 3);
-        let mixed = weights.matmul(v).permute([0, 2, 1, 3]).reshape([batch, time, dim]);
+        let mixed = matmul(weights, v).permute([0, 2, 1, 3]).reshape([batch, time, dim]);
         let any = mask.clone().max_dim(1).unsqueeze_dim::<3>(2); // a row of padding attends to nothing
         self.output.forward(mixed) * any
     }

@@ -1,7 +1,10 @@
 //! A convolution, and what follows it in one pass.
 use super::Norm;
 use crate::{Error, Result, kernels};
-use burn::nn::{PaddingConfig2d, conv::Conv2d};
+use burn::nn::{
+    PaddingConfig2d,
+    conv::{Conv1d, Conv2d},
+};
 use burn::tensor::Tensor;
 
 /// `[batch, channels, height, width]` through a convolution, with its bias.
@@ -14,6 +17,15 @@ pub fn convolve(conv: &Conv2d, x: Tensor<4>) -> Result<Tensor<4>> {
         Some(bias) => Ok(made + bias.val().reshape([1, -1, 1, 1])),
         None => Ok(made),
     }
+}
+
+/// `[batch, channels, time]` through a convolution over time, with its bias.
+#[expect(clippy::disallowed_methods, reason = "it is counted here")]
+pub fn convolve_steps(conv: &Conv1d, x: Tensor<3>) -> Tensor<3> {
+    let [_, channels, size] = conv.weight.dims();
+    let made = conv.forward(x);
+    kernels::count(made.dims(), channels * size);
+    made
 }
 
 /// A convolution, its normalisation, ReLU and, where `shrink`, 2×2 max-pooling; zero where `mask`, `[batch, height]`, is.

@@ -1,6 +1,7 @@
 //! Linear layers with ReLU and dropout between them.
+use super::Linear;
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
+use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor, activation::relu};
 
 /// Linear layers with ReLU and dropout between them, none after the last.
@@ -14,7 +15,7 @@ impl Mlp {
     /// From `input` over the `hidden` widths to `output`.
     pub fn new(input: usize, hidden: &[usize], output: usize, dropout: f64, device: &Device) -> Self {
         let widths: Vec<usize> = [input].iter().chain(hidden).chain([&output]).copied().collect();
-        let layers = widths.windows(2).map(|pair| LinearConfig::new(pair[0], pair[1]).init(device)).collect();
+        let layers = widths.windows(2).map(|pair| Linear::new(pair[0], pair[1], device)).collect();
         Self { layers, dropout: DropoutConfig::new(dropout).init() }
     }
 

@@ -1,7 +1,7 @@
 //! The non-local block: every place looks at every other.
-use crate::{Error, Result};
+use super::Linear;
+use crate::{Error, Result, kernels::matmul};
 use burn::module::Module;
-use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation::softmax};
 
 /// To each place is added what it finds at all real places, weighted by how alike they are: the embedded Gaussian of Wang
@@ -27,12 +27,11 @@ impl NonLocal {
     /// For places of `channels` channels.
     pub fn new(channels: usize, device: &Device) -> Self {
         let inner = channels.div_ceil(2);
-        let linear = LinearConfig::new(channels, inner);
         Self {
-            query: linear.init(device),
-            key: linear.clone().with_bias(false).init(device),
-            value: linear.init(device),
-            output: LinearConfig::new(inner, channels).with_initializer(Initializer::Zeros).init(device),
+            query: Linear::new(channels, inner, device),
+            key: Linear::without_bias(channels, inner, device),
+            value: Linear::new(channels, inner, device),
+            output: Linear::zero(inner, channels, device),
         }
     }
 
@@ -45,8 +44,8 @@ impl NonLocal {
         let places = x.clone().swap_dims(1, 2); // [batch, places, channels]
         let (q, k) = (self.query.forward(places.clone()), self.key.forward(places.clone()));
         let absent = (mask.clone() - 1.0).mul_scalar(1e9).unsqueeze_dim(1);
-        let weights = softmax(q.matmul(k.transpose()) + absent, 2);
-        let found = self.output.forward(weights.matmul(self.value.forward(places)));
+        let weights = softmax(matmul(q, k.transpose()) + absent, 2);
+        let found = self.output.forward(matmul(weights, self.value.forward(places)));
         x + (found * mask.clone().unsqueeze_dim(2)).swap_dims(1, 2)
     }
 
@@ -72,7 +71,7 @@ mod tests {
     fn block(device: &Device) -> (NonLocal, Tensor<3>, Tensor<2>) {
         device.seed(1);
         let mut block = NonLocal::new(3, device);
-        block.output = LinearConfig::new(2, 3).init(device);
+        block.output = Linear::new(2, 3, device);
         let x = Tensor::random([3, 3, 4], Distribution::Default, device);
         let mask = TensorData::new(vec![1.0_f32, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0], [3, 4]);
         (block, x, Tensor::from_data(mask, device))

@@ -1,7 +1,7 @@
 //! Every modality at one width: what most fusions start from.
+use super::Linear;
 use crate::{Named, Tokens, types::Build};
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Tensor;
 
 /// A linear projection of each modality to one width; its bias tells the modalities apart.
@@ -13,7 +13,7 @@ pub struct Project {
 impl Project {
     /// One projection a modality, in name order.
     pub fn new(build: &Build, dim: usize) -> Self {
-        let project = build.dims.values().map(|input| LinearConfig::new(*input, dim).init(build.device));
+        let project = build.dims.values().map(|input| Linear::new(*input, dim, build.device));
         Self { project: project.collect() }
     }
 

@@ -1,6 +1,6 @@
 //! Recurrent layers over steps, in one direction or in two.
+use super::Linear;
 use burn::module::{Module, Param};
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{
     Device, Int, Tensor,
     activation::{sigmoid, tanh},
@@ -72,7 +72,7 @@ impl Recurrent {
 
 impl Direction {
     fn new(cell: Cell, input: usize, dim: usize, device: &Device) -> Self {
-        let mut read = LinearConfig::new(input, cell.gates() * dim).init(device);
+        let mut read = Linear::new(input, cell.gates() * dim, device);
         if cell == Cell::Lstm {
             // the forget gate begins open (Jozefowicz et al. 2015, "An empirical exploration of recurrent network
             // architectures", ICML)
@@ -80,8 +80,8 @@ impl Direction {
             let open = Tensor::cat(vec![none.clone(), none.clone() + 1.0, none.clone(), none], 0);
             read.bias = read.bias.map(|bias| Param::from_tensor((bias.val() + open).detach()));
         }
-        let state = LinearConfig::new(dim, cell.gates() * dim).with_bias(cell == Cell::Gru);
-        Self { input: read, state: state.init(device), cell }
+        let state = if cell == Cell::Gru { Linear::new } else { Linear::without_bias };
+        Self { input: read, state: state(dim, cell.gates() * dim, device), cell }
     }
 
     /// `[batch, time, input]` to `[batch, time, dim]`, the first step first.

@@ -2,6 +2,7 @@
 use super::{Score, of_task};
 use crate::{
     Batch, Named, Outputs, Result, Tokens,
+    kernels::matmul,
     layers::{Align, align},
     types::{Build, at_least, within},
 };
@@ -77,7 +78,7 @@ impl Score for InfoNce {
             let share = positives.clone() / positives.sum_dim(1).clamp_min(1.0); // each row's right answers, summing to 1
             let absent = (real - 1.0).mul_scalar(1e9);
             let rows = both.clone().sum().clamp_min(1.0);
-            let logits = a.matmul(b.transpose()) * scale.clone();
+            let logits = matmul(a, b.transpose()) * scale.clone();
             let one_way = |logits: Tensor<2>| {
                 let log_probabilities = log_softmax(logits + absent.clone(), 1).clamp_min(-1e6);
                 (log_probabilities * share.clone() * both.clone()).sum().neg() / rows.clone()

@@ -2,6 +2,7 @@
 use super::{Score, of_task};
 use crate::{
     Batch, Named, Outputs, Result, Tokens,
+    kernels::matmul,
     layers::{Align, align},
     types::{Build, at_least, within},
 };
@@ -68,7 +69,7 @@ impl Score for Sigmoid {
         let pairs = align::pairs(embedded);
         let count = pairs.len() as f64;
         let terms = pairs.into_iter().map(|(a, b, both)| {
-            let logits = a.matmul(b.transpose()) * scale.clone() + bias.clone();
+            let logits = matmul(a, b.transpose()) * scale.clone() + bias.clone();
             let real = both.clone() * both.clone().transpose(); // [batch, batch]
             (log_sigmoid(logits * sign.clone()) * real).sum().neg() / both.sum().clamp_min(1.0)
         });

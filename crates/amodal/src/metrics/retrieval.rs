@@ -1,6 +1,6 @@
 //! Recall@1, @5, @10 and median rank of finding one modality by another, both ways for each pair.
 use super::{Entry, Figure, Kind, Metric, View};
-use crate::{Named, Result, loss::of_task};
+use crate::{Named, Result, kernels::matmul, loss::of_task};
 use burn::tensor::{Tensor, TensorData};
 use std::collections::BTreeMap;
 
@@ -77,7 +77,7 @@ fn ranks(queries: &[(u64, Vec<f32>)], items: &[(u64, Vec<f32>)]) -> (Vec<usize>,
     let all = matrix(items).transpose();
     let mut ranks = Vec::new();
     for block in queries.chunks(BLOCK) {
-        let scores: Vec<f32> = matrix(block).matmul(all.clone()).into_data().iter::<f32>().collect();
+        let scores: Vec<f32> = matmul(matrix(block), all.clone()).into_data().iter::<f32>().collect();
         for ((group, _), scores) in block.iter().zip(scores.chunks_exact(items.len())) {
             let Some(right) = places.get(group) else { continue };
             let mut best = vec![f32::NEG_INFINITY; places.len()];

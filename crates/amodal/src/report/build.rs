@@ -3,14 +3,13 @@ use super::{
     Cell, Column, Curve, Floor, Gallery, GalleryRow, Hit, Item, Line, Media, MetricTable, Mistake, Mistakes, Row, Unit,
 };
 use crate::{
-    Named, Raw, Result,
+    Named, Raw, Result, cost,
     data::{Examples, Media as Kind, Source, media_kind},
     eval::Measured,
     media,
     modalities::ModalityConfig,
     run::{self, Answer, Run, Trained},
 };
-use burn::module::Module;
 
 /// Rows of a gallery, hits of a row, mistakes of a task.
 const ROWS: usize = 12;
@@ -36,7 +35,7 @@ pub fn report(trained: &Trained, measured: &[Measured], notes: Vec<String>) -> R
     let facts = [
         ("Data", run.config.data.path.file_name().unwrap_or_default().to_string_lossy().into_owned()),
         ("Rows", splits.join(", ")),
-        ("Parameters", run.model.num_params().to_string()),
+        ("Parameters", cost::parameters(&run.model).to_string()),
         ("Training", format!("{} steps, {seconds:.0} s", progress.step)),
         ("Seed", run.config.train.seed.to_string()),
         ("Version", format!("amodal {}, {}", environment["version"], environment["engine"])),

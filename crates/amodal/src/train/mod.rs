@@ -87,6 +87,9 @@ pub struct Report {
 
 /// Follows a training run.
 pub trait Watch {
+    /// Before the first step.
+    fn starts(&mut self, _model: &Model) {}
+
     /// After every step. `false`: stop now; a checkpoint is written.
     fn step(&mut self, _report: &Report, _progress: &Progress) -> bool {
         true
@@ -182,6 +185,7 @@ impl Trainer {
         let order = Order { rows: train.to_vec(), together, batch_size: settings.batch_size, seed: settings.seed };
         self.progress.steps_an_epoch = order.batches();
         self.progress.steps = order.batches() * settings.epochs;
+        watch.starts(&self.model);
         let mut saved = Instant::now();
         std::thread::scope(|scope| {
             let range = (self.progress.step, if self.progress.done { 0 } else { self.progress.steps });
