@@ -99,7 +99,7 @@ def experts(w, row, widths):
 
 
 def deepset(w, row, widths, pool="sum"):
-    tokens = torch.cat([torch.tanh(w.linear(f"fuse.DeepSet.project.{m}", row[m], DIM)) for m in row])
+    tokens = torch.cat([torch.relu(w.linear(f"fuse.DeepSet.project.{m}", row[m], DIM)) for m in row])
     pooled = {"sum": tokens.sum(0), "mean": tokens.mean(0), "max": tokens.amax(0), "min": tokens.amin(0)}[pool]
     return w.perceptron("fuse.DeepSet.perceptron", pooled, [5], DIM)
 

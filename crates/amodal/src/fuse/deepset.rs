@@ -6,7 +6,7 @@ use crate::{
     types::{Build, at_least, widths},
 };
 use burn::module::Module;
-use burn::tensor::{Tensor, activation::tanh};
+use burn::tensor::{Tensor, activation::relu};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,7 @@ pub enum Pool {
     Min,
 }
 
-/// A deep set (Zaheer et al. 2017, arXiv:1703.06114): the tanh of each token's projection, one layer a modality, pooled
+/// A deep set (Zaheer et al. 2017, arXiv:1703.06114): the ReLU of each token's projection, one layer a modality, pooled
 /// over all tokens of all modalities, then a perceptron. A modality with many tokens has a large part in a sum.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -49,10 +49,10 @@ impl DeepSetConfig {
     pub fn build(&self, build: &Build) -> Result<DeepSet> {
         at_least("dim", self.dim, 1)?;
         widths("hidden", &self.hidden)?;
-        let project = build.dims.values().map(|input| Linear::new(*input, self.dim, build.device));
+        let project = build.dims.values().map(|input| Linear::before_relu(*input, self.dim, build.device));
         Ok(DeepSet {
             project: project.collect(),
-            perceptron: Mlp::new(self.dim, &self.hidden, self.dim, 0.0, build.device),
+            perceptron: Mlp::deep(self.dim, &self.hidden, self.dim, build.device),
             pool: self.pool,
             dim: self.dim,
         })
@@ -78,7 +78,7 @@ impl Fuse for DeepSet {
     /// `[batch, tokens, dim]` each to `[batch, 1, dim]`; a row without any modality is zero.
     fn fuse(&self, encoded: &Named<Tokens>) -> Result<Tokens> {
         let projected = self.project.iter().zip(encoded.values());
-        let projected = projected.map(|(project, tokens)| tanh(project.forward(tokens.values.clone()))).collect();
+        let projected = projected.map(|(project, tokens)| relu(project.forward(tokens.values.clone()))).collect();
         let masks = encoded.values().map(|tokens| tokens.mask.clone()).collect();
         let set = Tokens { values: Tensor::cat(projected, 1), mask: Tensor::cat(masks, 1) };
         let any = set.present();

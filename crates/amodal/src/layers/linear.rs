@@ -29,6 +29,13 @@ impl Linear {
         Self::init(&LinearConfig::new(input, output).with_initializer(Initializer::Zeros), device)
     }
 
+    /// With a bias, for a ReLU behind it: the deviation of what comes in is kept at first (He et al. 2015,
+    /// arXiv:1502.01852), which [`new`](Self::new) makes 2.4 times smaller a layer.
+    pub fn before_relu(input: usize, output: usize, device: &Device) -> Self {
+        let initializer = Initializer::KaimingUniform { gain: 2_f64.sqrt(), fan_out_only: false };
+        Self::init(&LinearConfig::new(input, output).with_initializer(initializer), device)
+    }
+
     fn init(config: &LinearConfig, device: &Device) -> Self {
         let layer = config.init(device);
         Self { weight: layer.weight, bias: layer.bias }

@@ -14,8 +14,17 @@ pub struct Mlp {
 impl Mlp {
     /// From `input` over the `hidden` widths to `output`.
     pub fn new(input: usize, hidden: &[usize], output: usize, dropout: f64, device: &Device) -> Self {
+        Self::of(input, hidden, output, dropout, |input, output| Linear::new(input, output, device))
+    }
+
+    /// The same with [`Linear::before_relu`], for a perceptron in the middle of others, and without dropout.
+    pub fn deep(input: usize, hidden: &[usize], output: usize, device: &Device) -> Self {
+        Self::of(input, hidden, output, 0.0, |input, output| Linear::before_relu(input, output, device))
+    }
+
+    fn of(input: usize, hidden: &[usize], output: usize, dropout: f64, layer: impl Fn(usize, usize) -> Linear) -> Self {
         let widths: Vec<usize> = [input].iter().chain(hidden).chain([&output]).copied().collect();
-        let layers = widths.windows(2).map(|pair| Linear::new(pair[0], pair[1], device)).collect();
+        let layers = widths.windows(2).map(|pair| layer(pair[0], pair[1])).collect();
         Self { layers, dropout: DropoutConfig::new(dropout).init() }
     }
 
