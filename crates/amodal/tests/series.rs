@@ -98,7 +98,7 @@ fn errors_name_row_and_column() {
     assert_eq!(error("3,30,", "3,tall,"), "a.csv:5, column \"height\": \"tall\", expected a finite number");
     assert_eq!(error("1,10,", "1,inf,"), "a.csv:2, column \"height\": \"inf\", expected a finite number");
     assert_eq!(error("5 6,7", "5 six,7"), "a.csv:4, column \"track\": \"5 six\", expected numbers");
-    assert_eq!(error("1 2; 3 4", "1 2; 3"), "a.csv:2, column \"track\": step 2 has 1 numbers, the first has 2");
+    assert_eq!(error("1 2; 3 4", "1 2; 3"), "a.csv:2, column \"track\": step 2 has 1 number, the first has 2");
     assert_eq!(error("5 6,7", "5 6 7,7"), "a.csv:4, column \"track\": 3 numbers, expected steps of 2 channels");
     assert_eq!(error("30,,8", "30,1 nan,8"), "a.csv:5, column \"track\": NaN in step 1, expected a finite number");
     assert!(error("height", "tallness").contains("no column \"height\""));

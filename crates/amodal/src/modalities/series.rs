@@ -220,7 +220,7 @@ mod tests {
             ("1 x; 3 4", "\"1 x; 3 4\", expected numbers"),
             ("[[1, null]]", "\"[[1, null]]\", expected numbers"),
             ("[[1, 2], 3]", "\"[[1, 2], 3]\", expected numbers"),
-            ("1 2; 3", "step 2 has 1 numbers, the first has 2"),
+            ("1 2; 3", "step 2 has 1 number, the first has 2"),
             ("1 2; 3 4;", "step 3 has 0 numbers, the first has 2"),
             ("1 2 3; 4 5 6", "steps of 3 channels, expected 2"),
             ("1 2 3", "3 numbers, expected steps of 2 channels"),
