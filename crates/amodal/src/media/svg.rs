@@ -1,6 +1,11 @@
 //! Draws an SVG without reading anything but its bytes.
 use resvg::tiny_skia::{Color, Pixmap, Transform};
-use resvg::usvg::{Group, ImageHrefResolver, Node, Options, Tree, filter::Kind};
+use resvg::usvg::{
+    Group, ImageHrefResolver, Node, Options, Tree,
+    filter::Kind,
+    roxmltree::{self, Document, ParsingOptions},
+};
+use std::collections::HashMap;
 
 use super::image::{Limits, Picture, check_pixels};
 use crate::{Error, Result};
@@ -10,6 +15,12 @@ const STACK_BYTES: usize = 64 << 20;
 
 /// What drawing may cost: about as many pixels as a filter changes in a few seconds.
 const WORK_LIMIT: f64 = 50e6;
+
+/// Elements that a drawing may come to when each reference draws anew what it names.
+const ELEMENT_LIMIT: u64 = 2_000_000;
+
+/// References that may follow from each other.
+const REFERENCE_DEPTH: usize = 64;
 
 /// Whether the bytes are XML with an `svg` element near the start.
 pub(super) fn is_svg(bytes: &[u8]) -> bool {
@@ -33,7 +44,12 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, size: usize) -> Result<Pictu
 fn draw(text: &str, size: usize) -> Result<Picture> {
     let nothing = ImageHrefResolver { resolve_data: Box::new(|_, _, _| None), resolve_string: Box::new(|_, _| None) };
     let options = Options { image_href_resolver: nothing, ..Options::default() };
-    let tree = Tree::from_str(text, &options).map_err(|error| broken(error.to_string()))?;
+    let parsing = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+    let document = Document::parse_with_options(text, parsing).map_err(|error| broken(error.to_string()))?;
+    if elements(&document) > ELEMENT_LIMIT {
+        return Err(too_long());
+    }
+    let tree = Tree::from_xmltree(&document, &options).map_err(|error| broken(error.to_string()))?;
     let (width, height) = (tree.size().width(), tree.size().height());
     let scale = size as f32 / width.max(height);
     let side = |length: f32| ((length * scale).round() as u32).clamp(1, size as u32);
@@ -41,8 +57,7 @@ fn draw(text: &str, size: usize) -> Result<Picture> {
     let mut left = WORK_LIMIT;
     spend(tree.root(), f64::from(scale), &mut left);
     if left < 0.0 {
-        let error = Error::data("", "SVG that takes too long to draw");
-        return Err(error.with_help("convert it to a PNG"));
+        return Err(too_long());
     }
     let mut canvas = Pixmap::new(pixel_width, pixel_height).ok_or_else(|| broken("no area".into()))?;
     canvas.fill(Color::WHITE);
@@ -50,6 +65,53 @@ fn draw(text: &str, size: usize) -> Result<Picture> {
     resvg::render(&tree, fill, &mut canvas.as_mut());
     let pixels = canvas.data().chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();
     Ok(Picture { height: pixel_height as usize, width: pixel_width as usize, pixels })
+}
+
+/// Elements that a drawing comes to when each reference draws anew what it names, as the parser does with masks and the
+/// like: ten in each of a dozen nested masks are 10^12.
+fn elements(document: &Document) -> u64 {
+    let by_id = document.descendants().filter_map(|node| Some((node.attribute("id")?, node))).collect();
+    expanded(document.root(), &by_id, &mut HashMap::new(), 0)
+}
+
+/// The same of one element; `known` holds those that were counted, and 0 for one that is being counted.
+fn expanded<'a>(
+    of: roxmltree::Node<'a, '_>,
+    by_id: &HashMap<&'a str, roxmltree::Node<'a, '_>>,
+    known: &mut HashMap<&'a str, u64>,
+    depth: usize,
+) -> u64 {
+    if depth > REFERENCE_DEPTH {
+        return u64::MAX;
+    }
+    let mut sum: u64 = 0;
+    for node in of.descendants() {
+        sum = sum.saturating_add(1);
+        for attribute in node.attributes() {
+            let value = attribute.value();
+            let urls = value.split("url(").skip(1).filter_map(|rest| rest.split(')').next());
+            let names = urls.chain((attribute.name() == "href").then_some(value));
+            let names = names.filter_map(|name| name.trim_matches(['\'', '"', ' ']).strip_prefix('#'));
+            for name in names {
+                let Some((id, node)) = by_id.get_key_value(name) else { continue };
+                let count = match known.get(id) {
+                    Some(count) => *count,
+                    None => {
+                        known.insert(id, 0);
+                        let count = expanded(*node, by_id, known, depth + 1);
+                        known.insert(id, count);
+                        count
+                    }
+                };
+                sum = sum.saturating_add(count);
+            }
+        }
+    }
+    sum
+}
+
+fn too_long() -> Error {
+    Error::data("", "SVG that takes too long to draw").with_help("convert it to a PNG")
 }
 
 /// Takes what a group costs from what is left, until nothing is: every node, and for every filter the pixels of its region,
@@ -123,6 +185,24 @@ mod tests {
             assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
         }
         drawn(&filter("<feGaussianBlur stdDeviation=\"9\"/>", 20)).unwrap();
+    }
+
+    #[test]
+    fn masks_in_masks_are_counted_before_they_are_drawn() {
+        let masks = |levels: usize| -> String {
+            let level = |n: usize| {
+                let rects =
+                    format!("<rect mask=\"url(#m{})\" width=\"9\" height=\"9\" fill=\"white\"/>", n + 1).repeat(10);
+                format!("<mask id=\"m{n}\">{rects}</mask>")
+            };
+            (0..levels).map(level).collect::<String>() + "<rect mask=\"url('#m0')\" width=\"9\" height=\"9\"/>"
+        };
+        let start = std::time::Instant::now();
+        assert_eq!(drawn(&masks(12)).unwrap_err().to_string(), ": SVG that takes too long to draw");
+        assert!(drawn(&masks(70)).is_err());
+        assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+        drawn(&masks(3)).unwrap();
+        drawn("<mask id=\"a\"><rect mask=\"url(#a)\" width=\"9\" height=\"9\"/></mask>").unwrap();
     }
 
     #[test]
