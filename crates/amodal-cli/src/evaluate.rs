@@ -1,6 +1,7 @@
 //! `amodal evaluate`.
-use crate::{Output, show};
+use crate::{Output, convert::SamplingArgs, show};
 use amodal::{
+    decode::Sampling,
     eval::{self, Options},
     run::Run,
 };
@@ -25,6 +26,8 @@ pub(crate) struct Evaluate {
     /// Measure also with each modality, and all at once, withheld from 0 to 100 % of the rows, drawn at random
     #[arg(long)]
     withheld: bool,
+    #[command(flatten)]
+    sampling: SamplingArgs,
 }
 
 impl Evaluate {
@@ -33,7 +36,12 @@ impl Evaluate {
         let (examples, split, rows) = run.read(&self.data, self.split.as_deref())?;
         let (rows, skipped) = examples.load(&rows, &run.config)?;
         show::left_out(&skipped, output);
-        let options = Options { without: self.without.clone(), subsets: self.subsets, withheld: self.withheld };
+        let options = Options {
+            without: self.without.clone(),
+            subsets: self.subsets,
+            withheld: self.withheld,
+            sampling: self.sampling.over(&Sampling::default())?,
+        };
         let measured = eval::evaluate(&run.model, &run.config, &examples, (&split, &rows), &options)?;
         if measured.is_empty() {
             output.say("warning: no row has what the tasks measure");

@@ -1,6 +1,7 @@
 //! The `amodal` command. Data goes to stdout, progress and messages to stderr; exit 0 done, 1 ran and failed, 2 wrong
 //! use.
 mod check;
+mod convert;
 mod demo;
 mod doctor;
 mod evaluate;
@@ -65,6 +66,8 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     /// Predict every task for the rows of a table, or for values given here
     Predict(predict::Predict),
+    /// Turn one modality into another: caption, draw, speak, animate, transcribe
+    Convert(convert::Convert),
     /// One vector a row and modality in the shared space
     Embed(predict::Embed),
     /// Make or change an index of rows to search
@@ -107,6 +110,7 @@ fn main() -> ExitCode {
         Command::Train(command) => command.run(output),
         Command::Evaluate(command) => command.run(output),
         Command::Predict(command) => command.run(output),
+        Command::Convert(command) => command.run(output),
         Command::Embed(command) => command.run(output),
         Command::Index(command) => command.run(output),
         Command::Search(command) => command.run(output),

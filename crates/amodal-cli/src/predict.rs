@@ -85,13 +85,14 @@ fn write_rows(
             if at == 0 {
                 let columns = answers.iter().flat_map(|(task, answer)| match answer {
                     Answer::Class { .. } => vec![task.clone(), format!("{task}_probability")],
-                    Answer::Number { .. } => vec![task.clone()],
+                    Answer::Number { .. } | Answer::Text { .. } => vec![task.clone()],
                 });
                 writer.write_record(std::iter::once("row".to_string()).chain(columns))?;
             }
             let cells = answers.values().flat_map(|answer| match answer {
                 Answer::Class { class, probability, .. } => vec![class.clone(), probability.to_string()],
                 Answer::Number { value } => vec![value.to_string()],
+                Answer::Text { text, .. } => vec![text.clone()],
             });
             writer.write_record(std::iter::once(examples.table().row_place(*row)).chain(cells))?;
         }

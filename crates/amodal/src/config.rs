@@ -1,7 +1,7 @@
 //! The whole run as data.
 use crate::{
     Error, Named, Result,
-    decode::DecoderConfig,
+    decode::{DecoderConfig, Sampling},
     encode::EncoderConfig,
     fuse::FusionConfig,
     loss::LossConfig,
@@ -51,6 +51,9 @@ pub struct TaskConfig {
     /// other tasks, such as an alignment.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub modality_dropout: f64,
+    /// How the decoder makes a text, a picture, a sound or a clip, where it draws or searches.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub sampling: Sampling,
     /// What is measured on rows held out; empty: what suits the decoder or the loss.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<String>,
@@ -66,6 +69,10 @@ pub struct TaskConfig {
 
 fn one() -> f64 {
     1.0
+}
+
+fn is_default(sampling: &Sampling) -> bool {
+    *sampling == Sampling::default()
 }
 
 fn is_zero(value: &f64) -> bool {
@@ -266,6 +273,7 @@ impl Config {
         for (name, task) in &self.tasks {
             within(&format!("tasks.{name}.weight"), task.weight, 0.0, 1e6)?;
             within(&format!("tasks.{name}.modality_dropout"), task.modality_dropout, 0.0, 0.95)?;
+            task.sampling.check().map_err(|error| error.within(&format!("tasks.{name}.sampling")))?;
         }
         let known: Vec<&str> = self.modalities.keys().chain(self.tasks.keys()).map(String::as_str).collect();
         if let Some(wrong) = self.data.columns.keys().find(|name| !known.contains(&name.as_str())) {

@@ -1,7 +1,7 @@
 //! What a part costs at its defaults: parameters, multiply-adds, time and memory.
 use crate::{
     Batch, Error, Input, Named, Outputs, Prediction, Result, Tokens,
-    decode::DecoderConfig,
+    decode::{Decoder, DecoderConfig},
     encode::EncoderConfig,
     fuse::FusionConfig,
     kernels::{memory, multiply_adds},
@@ -25,6 +25,7 @@ const FRAMES: usize = 8;
 const STEPS: usize = 32;
 const NUMBERS: usize = 8;
 const CLASSES: usize = 10;
+const MELS: usize = 64;
 const TOKENS: usize = 8;
 const DIM: usize = 128;
 
@@ -35,7 +36,7 @@ pub enum Part {
     Encoder(EncoderConfig),
     /// A fusion reads two modalities.
     Fusion(FusionConfig),
-    /// A decoder reads one token.
+    /// A decoder reads one token, and is given what it is to make.
     Decoder(DecoderConfig),
     /// A loss reads a prediction or two modalities.
     Loss(LossConfig),
@@ -246,23 +247,74 @@ fn fusion(config: &FusionConfig, rows: usize, device: &Device) -> Result<Sample>
     Ok(Sample { input, parameters, run: Box::new(run) })
 }
 
+/// What a decoder is to make: how it is called, its sizes, and one of each row.
+fn targets(rows: usize, device: &Device) -> Vec<(String, Named<usize>, Values)> {
+    let picture = [("target", 3), ("target.height", SIZE), ("target.width", SIZE)];
+    let text = [("target", VOCABULARY), ("target.words", VOCABULARY), ("target.longest", WORDS)];
+    let clip = [picture.as_slice(), &[("target.frames", FRAMES)]].concat();
+    let dims = |dims: &[(&str, usize)]| dims.iter().map(|(name, dim)| (name.to_string(), *dim)).collect();
+    vec![
+        (format!("{CLASSES} classes"), dims(&[("target", CLASSES)]), Values::Ids(ids([rows, 1], CLASSES, device))),
+        ("1 number".to_string(), dims(&[("target", 1)]), Values::Series(random([rows, 1, 1], device))),
+        (format!("a text of {WORDS} words"), dims(&text), Values::Ids(ids([rows, WORDS], VOCABULARY, device))),
+        (format!("a picture of {SIZE} × {SIZE}"), dims(&picture), Values::Image(random([rows, 3, SIZE, SIZE], device))),
+        (
+            format!("a sound of {STEPS} windows and {MELS} bands"),
+            dims(&[("target", MELS), ("target.time", STEPS)]),
+            Values::Series(random([rows, STEPS, MELS], device)),
+        ),
+        (
+            format!("a clip of {FRAMES} frames of {SIZE} × {SIZE}"),
+            dims(&clip),
+            Values::Video(random([rows, FRAMES, 3, SIZE, SIZE], device)),
+        ),
+    ]
+}
+
 fn decoder(config: &DecoderConfig, rows: usize, device: &Device) -> Result<Sample> {
-    let build = |target| {
-        let dims = [("fused", DIM), ("target", target)].map(|(name, dim)| (name.to_string(), dim)).into();
-        config.build(&Build { dims, device })
-    };
+    let (part, name, target) = built(config, rows, device)?;
     let fused = tokens(rows, 1, device);
-    let mut part = build(CLASSES)?;
-    let is_class = matches!(part.get().decode(&fused, None)?, Prediction::Logits(_));
-    if !is_class {
-        part = build(1)?;
-    }
-    let target = if is_class { format!("{CLASSES} classes") } else { "1 number".to_string() };
-    let (input, parameters) = (format!("a vector of width {DIM} to {target}"), parameters(&part));
-    let run = move || match part.get().decode(&fused, None)? {
-        Prediction::Logits(values) | Prediction::Values(values) => Ok(values.sum()),
-    };
+    let (input, parameters) = (format!("a vector of width {DIM} to {name}"), parameters(&part));
+    let run = move || total(&part.get().decode(&fused, Some(&target))?);
     Ok(Sample { input, parameters, run: Box::new(run) })
+}
+
+/// A decoder of the first thing that it can make, how that is called, and one of each row.
+fn built(config: &DecoderConfig, rows: usize, device: &Device) -> Result<(Decoder, String, Input)> {
+    for (name, mut dims, values) in targets(rows, device) {
+        dims.insert("fused".to_string(), DIM);
+        let Ok(part) = config.build(&Build { dims, device }) else { continue };
+        let time = match &values {
+            Values::Ids(values) => values.dims()[1],
+            Values::Series(values) => values.dims()[1],
+            Values::Image(_) => 1,
+            Values::Video(values) => values.dims()[1],
+        };
+        let target = Input { values, mask: Tensor::ones([rows, time], device), rows: None };
+        let made = part.get().decode(&tokens(rows, 1, device), Some(&target))?;
+        let suits = match (&made, &target.values) {
+            (Prediction::Logits(made), Values::Ids(right)) => made.dims()[1] == right.dims()[1],
+            (Prediction::Values(made), Values::Series(right)) => made.dims() == right.dims(),
+            (Prediction::Image(_) | Prediction::Loss(_), Values::Image(_)) => true,
+            (Prediction::Video(_) | Prediction::Loss(_), Values::Video(_)) => true,
+            _ => false,
+        };
+        if suits {
+            return Ok((part, name, target));
+        }
+    }
+    Err(Error::config(config.name(), "decodes into nothing that is known here"))
+}
+
+/// One number of all that was made.
+fn total(made: &Prediction) -> Result<Tensor<1>> {
+    Ok(match made {
+        Prediction::Logits(values) | Prediction::Values(values) => values.clone().sum(),
+        Prediction::Image(values) => values.clone().sum(),
+        Prediction::Video(values) => values.clone().sum(),
+        Prediction::Loss(loss) => loss.clone(),
+        Prediction::Text(_) => return Err(made.not("something that was scored")),
+    })
 }
 
 fn loss(config: &LossConfig, rows: usize, device: &Device) -> Result<Sample> {
@@ -278,16 +330,24 @@ fn loss(config: &LossConfig, rows: usize, device: &Device) -> Result<Sample> {
         Batch { inputs, targets, groups: (0..rows as u64).collect() }
     };
     let classes = Prediction::Logits(learned(random([rows, 1, CLASSES], device)));
-    let classes = (classes, batch(Values::Ids(ids([rows, 1], CLASSES, device))), format!("{CLASSES} classes"));
     let number = Prediction::Values(learned(random([rows, 1, 1], device)));
-    let number = (number, batch(Values::Series(random([rows, 1, 1], device))), "1 number".to_string());
+    let own = Prediction::Loss(learned(random([rows, 1, 1], device)).mean());
+    let number_target = Values::Series(random([rows, 1, 1], device));
+    let cases = [
+        (classes, batch(Values::Ids(ids([rows, 1], CLASSES, device))), format!("{CLASSES} classes")),
+        (number, batch(number_target.clone()), "1 number".to_string()),
+        (own, batch(number_target), "a loss".to_string()),
+    ];
     let is_aligned = !part.get().embed(&encoded)?.is_empty();
     let run = move |prediction: &Prediction, batch: &Batch| {
         let embedded = [(TASK.to_string(), part.get().embed(&encoded)?)].into();
         let decoded = [(TASK.to_string(), prediction.clone())].into();
         part.get().loss(TASK, &Outputs { encoded: encoded.clone(), embedded, decoded }, batch)
     };
-    let (prediction, batch, row) = if run(&classes.0, &classes.1).is_ok() { classes } else { number };
+    let fits = |(prediction, batch, _): &(Prediction, Batch, String)| run(prediction, batch).is_ok();
+    let Some((prediction, batch, row)) = cases.into_iter().find(fits) else {
+        return Err(Error::config(config.name(), "scores nothing that is known here"));
+    };
     let input = if is_aligned { format!("two vectors of width {DIM}, among {rows} rows") } else { row };
     Ok(Sample { input, parameters, run: Box::new(move || run(&prediction, &batch)) })
 }
@@ -347,7 +407,7 @@ mod tests {
             let cost = part.cost().unwrap();
             let device = device();
             let build = |names: &[&str]| Build {
-                dims: names.iter().map(|name| (name.to_string(), if *name == "target" { 1 } else { DIM })).collect(),
+                dims: names.iter().map(|name| (name.to_string(), DIM)).collect(),
                 device: &device,
             };
             let weights = match &part {
@@ -358,7 +418,7 @@ mod tests {
                     weights(&config.build(&Build { dims, device: &device }).unwrap())
                 }
                 Part::Fusion(config) => weights(&config.build(&build(&["a", "b"])).unwrap()),
-                Part::Decoder(config) => weights(&config.build(&build(&["fused", "target"])).unwrap()),
+                Part::Decoder(config) => weights(&built(config, 1, &device).unwrap().0),
                 Part::Loss(config) => weights(&config.build(&build(&["a", "b"])).unwrap()),
             };
             assert!(cost.multiply_adds >= weights, "{part:?}: {weights} weights, and {cost:?}");

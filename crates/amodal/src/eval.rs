@@ -3,7 +3,10 @@ use crate::{
     Batch, Error, Input, Model, Named, Outputs, Result,
     config::Config,
     data::Examples,
+    decode::Sampling,
     metrics::{self, Figure, Kind, Metric, View},
+    modalities::Modality,
+    model::Generate,
     random::{Purpose, RngExt, random_named},
     train::device,
 };
@@ -48,6 +51,8 @@ pub struct Options {
     /// Whether it is measured too how each task fares as each modality, and all at once, is withheld from more and more
     /// of the rows.
     pub withheld: bool,
+    /// How decoders that draw or search go about it, instead of what the tasks say.
+    pub sampling: Option<Sampling>,
 }
 
 /// Mean loss of every task over some rows; empty where there are none.
@@ -64,11 +69,15 @@ pub fn losses(model: &Model, examples: &Examples, rows: &[usize], batch_size: us
 }
 
 /// A task's kind of metrics.
-fn kind(target: Option<&crate::modalities::Modality>) -> Kind {
+fn kind(target: Option<&Modality>) -> Kind {
     match target {
         None => Kind::Alignment,
-        Some(target) if target.get().classes().is_empty() => Kind::Number,
-        Some(_) => Kind::Class,
+        Some(Modality::Text(_)) => Kind::Text,
+        Some(Modality::Image(_)) => Kind::Image,
+        Some(Modality::Video(_)) => Kind::Video,
+        Some(Modality::Audio(_)) => Kind::Audio,
+        Some(Modality::Category(_)) => Kind::Class,
+        Some(Modality::Number(_) | Modality::Series(_)) => Kind::Number,
     }
 }
 
@@ -88,7 +97,7 @@ pub fn check(config: &Config, model: &Model) -> Result<()> {
 /// decoder, is found before the data are decoded. `model` must be on a device that records no gradients, so that nothing
 /// is learned of the blanks.
 fn fits(model: &Model) -> Result<()> {
-    let blank = |modality: &crate::modalities::Modality| {
+    let blank = |modality: &Modality| {
         let blank = modality.get().blank();
         Input::stack(&[Some(&blank), Some(&blank)], &blank, modality.get().time(), &device())
     };
@@ -105,7 +114,8 @@ fn fits(model: &Model) -> Result<()> {
             let help = if at.starts_with("encode") {
                 "this encoder does not read this modality: `amodal list encoders` shows what each reads"
             } else {
-                "a classifier goes with cross_entropy and a category, a regressor with mse and a number"
+                "a classifier and a decoder of text go with cross_entropy, one of numbers, pictures, sounds or clips with mse \
+                 or mae, and one that scores itself with own"
             };
             Err(Error::config(at, problem).with_help(help))
         }
@@ -132,7 +142,7 @@ pub fn evaluate(
     }
     struct Counter<'a> {
         task: &'a str,
-        target: Option<&'a crate::modalities::Modality>,
+        target: Option<&'a Modality>,
         case: Case,
         metric: Box<dyn Metric>,
     }
@@ -178,7 +188,9 @@ pub fn evaluate(
                 };
                 (name.clone(), tokens)
             });
-            decoded.push(model.decode(kept.collect(), None)?.decoded);
+            let tasks = counters.iter().filter(|counter| counter.case == *case).map(|counter| counter.task.to_string());
+            let how = Generate { only: Some(tasks.collect()), sampling: options.sampling.clone(), first: start };
+            decoded.push(model.generate(&kept.collect(), &how)?.decoded);
         }
         let mut outputs = Outputs { embedded, ..Outputs::default() };
         for counter in &mut counters {

@@ -4,6 +4,7 @@
 #![doc = include_str!("../../../README.md")]
 
 pub mod config;
+pub mod convert;
 pub mod cost;
 pub mod data;
 pub mod decode;

@@ -1,8 +1,8 @@
 //! The model: encode every modality, fuse, decode every task.
 use crate::{
-    Batch, Config, Error, Input, Named, Outputs, Result, Tokens,
+    Batch, Config, Error, Input, Named, Outputs, Prediction, Result, Tokens,
     config::{Absence, TaskConfig},
-    decode::Decoder,
+    decode::{Decoder, Sampling},
     encode::Encoder,
     fuse::Fusion,
     layers::Absent,
@@ -43,6 +43,19 @@ pub struct Task {
     from: Vec<String>,
     weight: f64,
     modality_dropout: f64,
+    #[module(skip)]
+    sampling: Sampling,
+}
+
+/// What is to be made, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Generate {
+    /// The tasks; absent: all that have a decoder.
+    pub only: Option<Vec<String>>,
+    /// Instead of the tasks' own.
+    pub sampling: Option<Sampling>,
+    /// The number of the first row, for draws of its own.
+    pub first: usize,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -119,7 +132,7 @@ impl Model {
     /// Encodes, fuses and decodes.
     pub fn forward(&self, batch: &Batch) -> Result<Outputs> {
         let encoded = self.encode(&batch.inputs)?;
-        let decoded = self.decode(encoded.clone(), Some(&batch.targets))?;
+        let decoded = self.decode(encoded.clone(), &batch.targets)?;
         let embedded = self.embed(&encoded)?;
         Ok(Outputs { encoded, embedded, ..decoded })
     }
@@ -150,28 +163,50 @@ impl Model {
         Ok(embedded)
     }
 
-    /// The prediction of every task that has a decoder; `targets` are given in training.
-    pub fn decode(&self, encoded: Named<Tokens>, targets: Option<&Named<Input>>) -> Result<Outputs> {
-        let mut decoded = Named::new();
-        let mut fused: BTreeMap<&[String], Tokens> = BTreeMap::new(); // tasks that read the same share the fusion
-        for (name, task) in self.names.tasks.iter().zip(&self.tasks) {
-            let Some(decoder) = &task.decode else { continue };
-            let target = targets.and_then(|targets| targets.get(name));
+    /// The prediction of every task that has a decoder, given `targets` as in training.
+    pub fn decode(&self, encoded: Named<Tokens>, targets: &Named<Input>) -> Result<Outputs> {
+        let decoded = self.each_task(&encoded, |name, task, decoder, tokens| {
+            let target = targets.get(name);
             let drops = target.is_some() && task.modality_dropout > 0.0;
-            let tokens = match drops.then(|| some(&encoded, &task.from, task.modality_dropout)).flatten() {
-                Some(kept) => self.fuse(&kept, &task.from)?,
-                None => match fused.get(task.from.as_slice()) {
-                    Some(tokens) => tokens.clone(),
-                    None => {
-                        let tokens = self.fuse(&encoded, &task.from)?;
-                        fused.insert(&task.from, tokens.clone());
-                        tokens
-                    }
-                },
-            };
-            decoded.insert(name.clone(), decoder.get().decode(&tokens, target)?);
-        }
+            let kept = drops.then(|| some(&encoded, &task.from, task.modality_dropout)).flatten();
+            let kept = kept.map(|kept| self.fuse(&kept, &task.from)).transpose()?;
+            decoder.get().decode(kept.as_ref().unwrap_or(tokens), target).map(Some)
+        })?;
         Ok(Outputs { decoded, ..Outputs::default() })
+    }
+
+    /// What the decoder of each task makes by itself.
+    pub fn generate(&self, encoded: &Named<Tokens>, how: &Generate) -> Result<Outputs> {
+        let decoded = self.each_task(encoded, |name, task, decoder, tokens| {
+            if how.only.as_ref().is_some_and(|only| !only.iter().any(|one| one == name)) {
+                return Ok(None);
+            }
+            let sampling = how.sampling.as_ref().unwrap_or(&task.sampling);
+            let sampling = Sampling { first: how.first as u64, ..sampling.clone() };
+            decoder.get().generate(tokens, &sampling).map(Some)
+        })?;
+        Ok(Outputs { decoded, ..Outputs::default() })
+    }
+
+    /// A prediction of each task that has a decoder, by its fused tokens; tasks that read the same share the fusion.
+    fn each_task(
+        &self,
+        encoded: &Named<Tokens>,
+        predict: impl Fn(&str, &Task, &Decoder, &Tokens) -> Result<Option<Prediction>>,
+    ) -> Result<Named<Prediction>> {
+        let mut decoded = Named::new();
+        let mut fused: BTreeMap<&[String], Tokens> = BTreeMap::new();
+        for (name, task) in self.tasks() {
+            let Some(decoder) = &task.decode else { continue };
+            let tokens = match fused.get(task.from.as_slice()) {
+                Some(tokens) => tokens,
+                None => fused.entry(&task.from).or_insert(self.fuse(encoded, &task.from)?),
+            };
+            let made = predict(name, task, decoder, tokens);
+            let made = made.map_err(|error| at_part(error, &format!("tasks.{name}.decode")))?;
+            decoded.extend(made.map(|made| (name.to_string(), made)));
+        }
+        Ok(decoded)
     }
 
     fn fuse(&self, encoded: &Named<Tokens>, from: &[String]) -> Result<Tokens> {
@@ -300,7 +335,10 @@ impl Task {
         if let Some(target) = &target {
             let fused = fuse.map_or_else(|| dims[&from[0]], |fusion| fusion.get().dim());
             dims.insert("fused".into(), fused);
-            dims.insert("target".into(), target.get().dims()["input"]);
+            for (name, dim) in target.get().dims() {
+                let name = if name == "input" { "target".to_string() } else { format!("target.{name}") };
+                dims.insert(name, dim);
+            }
         }
         let build = Build { dims, device };
         let decode = task.decode.as_ref().map(|part| part.build(&build).map_err(|error| error.within("decode")));
@@ -312,6 +350,7 @@ impl Task {
             from,
             weight: task.weight,
             modality_dropout: task.modality_dropout,
+            sampling: task.sampling.clone(),
         })
     }
 
@@ -323,6 +362,11 @@ impl Task {
     /// The modalities that the task reads.
     pub fn from(&self) -> &[String] {
         &self.from
+    }
+
+    /// How its decoder goes about what it makes.
+    pub fn sampling(&self) -> &Sampling {
+        &self.sampling
     }
 
     /// Share of the task's loss in the sum.

@@ -24,6 +24,8 @@ pub enum Purpose {
     Synthetic = 7,
     /// Which rows a modality is withheld from in an evaluation.
     Withheld = 8,
+    /// What a decoder draws.
+    Sampling = 9,
 }
 
 /// The stream of one purpose at one place.

@@ -10,13 +10,15 @@
 //! | `environment.json` | version and machine |
 //! | `report.html` | the same for people |
 use crate::{
-    Config, Error, Model, Named, Raw, Result,
+    Config, Error, Item, Model, Named, Raw, Result,
     config::OnError,
     data::{Examples, Source, SplitOptions, Table, examples::or_skip, splits},
     eval::{self, Measured},
     files::write_atomic,
     modalities::ModalityConfig,
+    model::{Generate, Task},
     train::{Log, Progress, Report, Trainer, Watch, checkpoint, device, weights},
+    types::Written,
 };
 use burn::module::Module;
 use serde::Serialize;
@@ -356,15 +358,19 @@ impl Run {
         Ok((examples, name, rows))
     }
 
-    /// What the model says of some rows.
+    /// What the model says of some rows; what it draws, speaks or animates is not among it.
     ///
     /// # Errors
     /// [`Error::Data`] with the row and column of a value that cannot be read.
     pub fn predict(&self, examples: &Examples, rows: &[usize]) -> Result<Vec<Named<Answer>>> {
+        let is_said = |(_, task): &(&str, &Task)| task.target().is_some_and(|target| !target.get().is_media());
+        let said: Vec<String> = self.model.tasks().filter(is_said).map(|(name, _)| name.to_string()).collect();
         let mut answers = Vec::with_capacity(rows.len());
         for rows in rows.chunks(self.config.train.batch_size.max(64)) {
             let batch = examples.gather(rows, None, false)?.batch(&device())?;
-            let outputs = self.model.decode(self.model.encode(&batch.inputs)?, None)?;
+            let encoded = self.model.encode(&batch.inputs)?;
+            let how = Generate { only: Some(said.clone()), first: answers.len(), ..Generate::default() };
+            let outputs = self.model.generate(&encoded, &how)?;
             let mut named: Vec<Named<Answer>> = vec![Named::new(); rows.len()];
             for (name, task) in self.model.tasks() {
                 let (Some(target), Some(prediction)) = (task.target(), outputs.decoded.get(name)) else { continue };
@@ -447,10 +453,24 @@ pub enum Answer {
         /// The number.
         value: f32,
     },
+    /// A text.
+    Text {
+        /// The text.
+        text: String,
+        /// Its probability.
+        probability: f32,
+    },
 }
 
 impl Answer {
     fn read(target: &dyn crate::modalities::Read, prediction: &crate::Prediction) -> Result<Vec<Self>> {
+        if let crate::Prediction::Text(texts) = prediction {
+            let answer = |written: &Written| match target.write(&Item::Ids(written.ids.clone()), "txt")? {
+                Raw::Text(text) => Ok(Self::Text { text, probability: written.log_probability.exp() }),
+                _ => Err(Error::data("", "what was made is not a text")),
+            };
+            return texts.iter().map(answer).collect();
+        }
         if target.classes().is_empty() {
             let values = prediction.values()?;
             return Ok(values
@@ -476,6 +496,7 @@ impl std::fmt::Display for Answer {
         match self {
             Self::Class { class, probability, .. } => write!(f, "{class} ({:.0} %)", probability * 100.0),
             Self::Number { value } => write!(f, "{value}"),
+            Self::Text { text, .. } => f.write_str(text),
         }
     }
 }

@@ -62,6 +62,20 @@ impl Item {
         }
     }
 
+    /// Its first steps of time.
+    pub fn cut(mut self, time: usize) -> Self {
+        match &mut self {
+            Self::Ids(ids) => ids.truncate(time),
+            Self::Series { values, channels } => values.truncate(time * *channels),
+            Self::Image { .. } => {}
+            Self::Video { pixels, frames, height, width } => {
+                *frames = time.min(*frames);
+                pixels.truncate(*frames * *height * *width * 3);
+            }
+        }
+        self
+    }
+
     /// Numbers it is made of.
     pub fn numbers(&self) -> usize {
         match self {
@@ -170,6 +184,21 @@ impl Input {
             Values::Video(values) => Values::Video(values.select(0, rows.clone())),
         };
         Self { values, mask: self.mask.select(0, rows), rows: None }
+    }
+
+    /// Each value as it was before it was stacked, its padding included.
+    pub fn items(&self) -> Result<Vec<Item>> {
+        match &self.values {
+            Values::Ids(values) => {
+                let [_, time] = values.dims();
+                let ids: Vec<i64> = values.clone().into_data().iter::<i64>().collect();
+                let rows = ids.chunks_exact(time.max(1));
+                Ok(rows.map(|ids| Item::Ids(ids.iter().map(|id| *id as u32).collect())).collect())
+            }
+            Values::Series(values) => Prediction::Values(values.clone()).items(),
+            Values::Image(values) => Prediction::Image(values.clone()).items(),
+            Values::Video(values) => Prediction::Video(values.clone()).items(),
+        }
     }
 
     /// Feature vectors, `[batch, time, channels]`.
@@ -295,6 +324,26 @@ pub enum Prediction {
     Logits(Tensor<3>),
     /// `[batch, time, channels]`.
     Values(Tensor<3>),
+    /// Pictures, `[batch, channels, height, width]`, from -1 to 1.
+    Image(Tensor<4>),
+    /// Clips, `[batch, time, channels, height, width]`, from -1 to 1.
+    Video(Tensor<5>),
+    /// A text a row.
+    Text(Vec<Written>),
+    /// `[1]`: the loss of a decoder that scores itself, over the rows that have a target.
+    Loss(Tensor<1>),
+}
+
+/// A text as a decoder wrote it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Written {
+    /// Ids of its units, without the end.
+    pub ids: Vec<u32>,
+    /// Logarithm of the probability that the decoder gives it, the end included.
+    pub log_probability: f32,
+    /// For each unit what the decoder looked at: a weight a token that it reads, summing to 1. Empty for a decoder that
+    /// does not tell.
+    pub attention: Vec<Vec<f32>>,
 }
 
 impl Prediction {
@@ -302,9 +351,7 @@ impl Prediction {
     pub fn logits(&self) -> Result<Tensor<3>> {
         match self {
             Self::Logits(values) => Ok(values.clone()),
-            Self::Values(values) => {
-                Err(Error::Shape { at: "prediction".into(), expected: "logits", got: values.dims().to_vec() })
-            }
+            other => Err(other.not("logits")),
         }
     }
 
@@ -312,11 +359,75 @@ impl Prediction {
     pub fn values(&self) -> Result<Tensor<3>> {
         match self {
             Self::Values(values) => Ok(values.clone()),
-            Self::Logits(values) => {
-                Err(Error::Shape { at: "prediction".into(), expected: "values", got: values.dims().to_vec() })
-            }
+            other => Err(other.not("values")),
         }
     }
+
+    /// A text a row.
+    pub fn texts(&self) -> Result<&[Written]> {
+        match self {
+            Self::Text(texts) => Ok(texts),
+            other => Err(other.not("texts")),
+        }
+    }
+
+    /// Each row of what was made, laid out as what is read; of scores the best class.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a loss, which is of no row.
+    pub fn items(&self) -> Result<Vec<Item>> {
+        let list = |numbers: Vec<f32>, rows: usize, item: &dyn Fn(&[f32]) -> Item| {
+            let size = (numbers.len() / rows.max(1)).max(1);
+            numbers.chunks_exact(size).map(item).collect()
+        };
+        Ok(match self {
+            Self::Logits(values) => {
+                let best: Vec<i64> = values.clone().argmax(2).into_data().iter::<i64>().collect();
+                let time = values.dims()[1].max(1);
+                best.chunks_exact(time).map(|ids| Item::Ids(ids.iter().map(|id| *id as u32).collect())).collect()
+            }
+            Self::Values(values) => {
+                let [rows, _, channels] = values.dims();
+                list(floats(values), rows, &|values| Item::Series { values: values.to_vec(), channels })
+            }
+            Self::Image(values) => {
+                let [rows, _, height, width] = values.dims();
+                list(floats(values), rows, &|planes| Item::Image { pixels: colours(planes), height, width })
+            }
+            Self::Video(values) => {
+                let [rows, frames, channels, height, width] = values.dims();
+                let clip = |planes: &[f32]| {
+                    let pixels = planes.chunks_exact(channels * height * width).flat_map(colours).collect();
+                    Item::Video { pixels, frames, height, width }
+                };
+                list(floats(values), rows, &clip)
+            }
+            Self::Text(texts) => texts.iter().map(|text| Item::Ids(text.ids.clone())).collect(),
+            Self::Loss(_) => return Err(self.not("something made for each row")),
+        })
+    }
+
+    pub(crate) fn not(&self, expected: &'static str) -> Error {
+        let got = match self {
+            Self::Logits(values) | Self::Values(values) => values.dims().to_vec(),
+            Self::Image(values) => values.dims().to_vec(),
+            Self::Video(values) => values.dims().to_vec(),
+            Self::Text(texts) => vec![texts.len()],
+            Self::Loss(value) => value.dims().to_vec(),
+        };
+        Error::Shape { at: "prediction".into(), expected, got }
+    }
+}
+
+fn floats<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
+    tensor.clone().into_data().iter::<f32>().collect()
+}
+
+/// Planes of numbers from -1 to 1, `[3, height, width]`, as colours, `[height, width, 3]`.
+fn colours(planes: &[f32]) -> Vec<u8> {
+    let plane = planes.len() / 3;
+    let level = |value: f32| ((value + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8;
+    (0..plane).flat_map(|at| [0, 1, 2].map(|channel| level(planes[channel * plane + at]))).collect()
 }
 
 /// What a model reads at once.
@@ -345,7 +456,8 @@ pub struct Outputs {
 #[derive(Clone, Debug)]
 pub struct Build<'a> {
     /// Width of each thing the part reads: `input`, `height`, `width`, `time` for an encoder, one entry a modality for
-    /// a fusion or an alignment loss, `fused` and `target` for a decoder.
+    /// a fusion or an alignment loss; for a decoder `fused`, `target` (features or classes), and the target's other sizes
+    /// (`target.height`, `target.words`, …).
     pub dims: Named<usize>,
     /// Where the parameters live.
     pub device: &'a Device,
@@ -358,9 +470,22 @@ impl Build<'_> {
         self.dims.get(name).copied().ok_or_else(|| Error::config("", format!("reads `{name}`; here are: {}", known())))
     }
 
+    /// A size of the target, such as `height`, for a decoder of what has it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] that tells `expected`, such as `an image`.
+    pub fn target(&self, size: &str, expected: &str) -> Result<usize> {
+        let help = || format!("expected a target of type {expected}");
+        self.dims
+            .get(&format!("target.{size}"))
+            .copied()
+            .ok_or_else(|| Error::config("", format!("the target has no {size}")).with_help(help()))
+    }
+
     /// Width of the modality that an option names.
     pub fn modality(&self, option: &str, name: &str) -> Result<usize> {
-        let known = || self.dims.keys().map(String::as_str).filter(|name| !["fused", "target"].contains(name));
+        let known =
+            || self.dims.keys().map(String::as_str).filter(|name| *name != "fused" && !name.starts_with("target"));
         self.dims.get(name).copied().ok_or_else(|| {
             let problem = format!("no modality `{name}`; here are: {}", known().collect::<Vec<_>>().join(", "));
             let near = suggest(name, known()).map(|near| format!("did you mean `{near}`?"));

@@ -4,12 +4,11 @@
 mod parts;
 
 use amodal::{
-    Batch, Input, Named, Outputs, Prediction, Tokens,
-    decode::DecoderConfig,
+    Batch, Named, Outputs, Tokens,
     encode::{EncoderConfig, cnn::CnnConfig},
     layers::{Normalize, Pool},
     train::device,
-    types::{Build, Values},
+    types::Build,
 };
 use burn::{
     module::Module,
@@ -29,9 +28,15 @@ fn check<M: Module>(what: &str, part: &M, loss: impl Fn(&M) -> Tensor<1>) {
         if name.contains("running_") {
             continue; // statistics, not learned
         }
+        // through a hard choice the gradient is that of a soft one, which differences do not see
+        let behind_a_choice =
+            what.ends_with("image_tokens") && ["read", "choose"].iter().any(|part| name.contains(part));
         let gradient = gradient.unwrap_or_else(|| panic!("{what}: `{name}` gets no gradient"));
         assert!(gradient.iter().all(|value| value.is_finite()), "{what}: `{name}`: {gradient:?}");
         assert!(gradient.iter().any(|value| value.abs() > 1e-7), "{what}: the gradient of `{name}` is zero");
+        if behind_a_choice {
+            continue;
+        }
         let mut entries: Vec<usize> = (0..*size).collect();
         entries.sort_by(|a, b| gradient[*b].abs().total_cmp(&gradient[*a].abs()));
         let rest = entries.split_off(entries.len().min(5));
@@ -114,13 +119,11 @@ fn fusions_match_central_differences() {
 fn decoders_match_central_differences() {
     let device = training_device();
     let fused = encoded(0, 1.0, &device)["c"].clone();
-    let dims: Named<usize> = [("fused".to_string(), 5), ("target".to_string(), 3)].into();
-    for config in DecoderConfig::all() {
-        let decoder = config.build(&Build { dims: dims.clone(), device: &device }).unwrap().materialize();
-        check(config.name(), &decoder, |decoder| {
-            let values = match decoder.get().decode(&fused, None).unwrap() {
-                Prediction::Logits(values) | Prediction::Values(values) => values,
-            };
+    for (name, decoder, target) in parts::decoders(&device) {
+        let target = target.input(6, &device);
+        check(name, &decoder, |decoder| {
+            device.seed(4); // what is drawn is the same
+            let values = parts::made(&decoder.get().decode(&fused, Some(&target)).unwrap());
             (values.clone() * tensor(values.dims(), 78, &device)).sum()
         });
     }
@@ -134,9 +137,6 @@ fn losses_match_central_differences() {
     let mut dims = parts::dims();
     dims.extend([("fused".to_string(), 5), ("target".to_string(), 3)]);
     let build = Build { dims, device: &device };
-    let mask = parts::mask(&[1, 1, 0, 1, 1, 1], 1, &device);
-    let targets =
-        [Values::Ids(parts::ids(&[0, 1, 2, 2, 0, 1], [6, 1], &device)), Values::Series(tensor([6, 1, 3], 5, &device))];
     for config in parts::losses() {
         let loss = config.build(&build).unwrap().materialize();
         let groups = vec![1, 2, 3, 1, 4, 5];
@@ -150,17 +150,21 @@ fn losses_match_central_differences() {
             continue;
         }
         let mut read = 0;
-        for (decoder, target) in DecoderConfig::all().iter().flat_map(|d| targets.iter().map(move |t| (d, t))) {
-            let decoder = decoder.build(&build).unwrap().materialize();
-            let target = Input { values: target.clone(), mask: mask.clone(), rows: None };
-            let batch = Batch { inputs: Named::new(), targets: [("t".into(), target)].into(), groups: groups.clone() };
+        for (name, decoder, target) in parts::decoders(&device) {
+            let mut target = target.input(6, &device);
+            let present = parts::mask(&[1, 1, 0, 1, 1, 1], 1, &device);
+            target.mask = target.mask.clone() * present;
+            let batch =
+                Batch { inputs: Named::new(), targets: [("t".into(), target.clone())].into(), groups: groups.clone() };
             let value = |decoder: &amodal::decode::Decoder| {
-                let decoded = [("t".to_string(), decoder.get().decode(&encoded["c"], None).unwrap())].into();
+                device.seed(4); // what is drawn is the same
+                let decoded = decoder.get().decode(&encoded["c"], Some(&target)).unwrap();
+                let decoded = [("t".to_string(), decoded)].into();
                 loss.get().loss("t", &Outputs { decoded, ..Outputs::default() }, &batch)
             };
             if value(&decoder).is_ok() {
                 read += 1;
-                check(config.name(), &decoder, |decoder| value(decoder).unwrap());
+                check(&format!("{} of {name}", config.name()), &decoder, |decoder| value(decoder).unwrap());
             }
         }
         assert!(read > 0, "{}: no decoder's prediction can be scored", config.name());

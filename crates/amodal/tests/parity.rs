@@ -72,9 +72,11 @@ fn compare_outputs(what: &str, outputs: &Outputs, wanted: &Weights, tolerance: f
             Some((task, modality)) => outputs.embedded[task][modality].values.clone(),
             None => match &outputs.decoded[name] {
                 Prediction::Logits(values) | Prediction::Values(values) => values.clone(),
+                Prediction::Image(values) => values.clone().flatten(2, 3),
+                other => panic!("{what}: {name} is {other:?}"),
             },
         };
-        assert_eq!(&found.dims().to_vec(), shape, "{what}: {name}");
+        assert_eq!(found.dims().iter().product::<usize>(), shape.iter().product::<usize>(), "{what}: {name}");
         assert_near(&format!("{what}: {name}"), &list(&found), values, tolerance);
     }
 }

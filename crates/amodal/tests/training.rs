@@ -5,6 +5,7 @@ use amodal::{
     Config, Error, Raw,
     data::Draw,
     eval::{self, Options},
+    model::Generate,
     run::{Answer, Run, Trained, single, train},
     train::{Log, Progress, Report, Trainer, Watch, device, weights},
 };
@@ -180,7 +181,7 @@ fn a_learned_token_stands_for_what_is_absent() {
         let (examples, _, rows) = run.rows(single(run, &values).unwrap(), None).unwrap();
         match &run.predict(&examples, &rows).unwrap()[0]["same"] {
             Answer::Class { probabilities, .. } => probabilities.clone(),
-            Answer::Number { .. } => unreachable!("the task has classes"),
+            Answer::Number { .. } | Answer::Text { .. } => unreachable!("the task has classes"),
         }
     };
     let opened = Run::open(&path).unwrap();
@@ -213,7 +214,7 @@ fn a_task_does_without_any_of_its_modalities_but_the_last() {
         .map(|without| {
             let mut encoded = plain.encode(&batch.inputs).unwrap();
             without.iter().for_each(|name| encoded.get_mut(*name).unwrap().mask = encoded[*name].mask.zeros_like());
-            logits(&plain.decode(encoded, None).unwrap())
+            logits(&plain.generate(&encoded, &Generate::default()).unwrap())
         })
         .collect();
     let found = logits(&trainer.model.forward(&gathered(trainer.device())).unwrap());

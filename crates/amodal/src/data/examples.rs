@@ -35,6 +35,8 @@ struct Field {
     name: String,
     source: Option<Source>,
     modality: Modality,
+    /// Whether it is what a decoder is to make.
+    is_target: bool,
     /// Which of the different values each row has.
     slots: Vec<u32>,
     /// The first row of each different value.
@@ -77,19 +79,20 @@ impl Examples {
     /// # Errors
     /// [`Error::Data`] with the column.
     pub fn new(table: Table, config: &Config, model: &Model, strict: bool) -> Result<Self> {
-        let field = |name: &str, modality: &Modality, needed: bool| -> Result<Field> {
+        let field = |name: &str, modality: &Modality, is_target: bool| -> Result<Field> {
+            let needed = strict;
             let source = Source::find(&table, config.column(name), config.columns(name), needed);
             let source = match (source, needed) {
                 (Ok(source), _) => Some(source),
                 (Err(error), true) => return Err(crate::run::missing_column(error, name)),
                 (Err(_), false) => None,
             };
-            Ok(Field::new(name, source, modality, &table))
+            Ok(Field { is_target, ..Field::new(name, source, modality, &table) })
         };
         let inputs =
-            model.modalities().map(|(name, modality)| field(name, modality, strict)).collect::<Result<Vec<_>>>()?;
+            model.modalities().map(|(name, modality)| field(name, modality, false)).collect::<Result<Vec<_>>>()?;
         let targets = model.tasks().filter_map(|(name, task)| Some((name, task.target()?)));
-        let targets = targets.map(|(name, modality)| field(name, modality, strict)).collect::<Result<Vec<_>>>()?;
+        let targets = targets.map(|(name, modality)| field(name, modality, true)).collect::<Result<Vec<_>>>()?;
         if inputs.iter().all(|field| field.source.is_none()) {
             let columns = inputs.iter().flat_map(|field| match config.columns(&field.name) {
                 [] => vec![config.column(&field.name)],
@@ -283,12 +286,13 @@ impl Examples {
             return Ok(item.clone());
         }
         let row = field.first[slot as usize];
+        let modality = field.modality.get();
+        let read = |raw: &Raw| if field.is_target { modality.read_target(raw) } else { modality.read(raw) };
         let source = field.source.as_ref().expect("a field without a column has no values");
         let raw = source.value(&self.table, row)?.expect("a slot is a value that is not empty");
-        let modality = field.modality.get();
         let item = match (modality.is_media(), source, raw.as_ref()) {
             (true, Source::Column(column), Raw::Text(_)) => {
-                modality.read(&Raw::Bytes(self.table.media(row, *column)?)).map_err(|error| match error {
+                read(&Raw::Bytes(self.table.media(row, *column)?)).map_err(|error| match error {
                     // a place of its own is one inside of the file: a moment, a picture of a folder
                     Error::Data { at, problem, help } => {
                         let inside = if at.is_empty() { at } else { format!("{at}: ") };
@@ -298,7 +302,7 @@ impl Examples {
                     other => other,
                 })?
             }
-            _ => modality.read(&raw).map_err(|error| error.within(&source.place(&self.table, row)))?,
+            _ => read(&raw).map_err(|error| error.within(&source.place(&self.table, row)))?,
         };
         let item = Arc::new(item);
         let held = self.cached.fetch_add(item.bytes(), Ordering::Relaxed);
@@ -367,7 +371,7 @@ impl Field {
             }
         }
         let items = first.iter().map(|_| OnceLock::new()).collect();
-        Self { name: name.to_string(), source, modality: modality.clone(), slots, first, items }
+        Self { name: name.to_string(), source, modality: modality.clone(), is_target: false, slots, first, items }
     }
 }
 

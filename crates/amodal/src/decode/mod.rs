@@ -1,19 +1,40 @@
 //! Decoders: fused tokens to a prediction.
+pub mod attention_lstm;
 pub mod classifier;
+pub mod deconv;
+pub mod image_tokens;
+pub mod lstm;
 pub mod regressor;
+pub mod sampling;
+pub mod transformer;
+pub mod vae;
+
+pub use sampling::Sampling;
 
 use crate::{Input, Prediction, Result, Tokens, registry};
 
 /// Decodes fused tokens into one target.
 pub trait Decode {
-    /// `target` is given in training, for decoders that read it (teacher forcing).
+    /// With `target`, as in training, a decoder that makes one unit after another scores each of them given those before
+    /// (teacher forcing), and one that scores itself gives its loss. Without, it makes what is most likely.
     fn decode(&self, fused: &Tokens, target: Option<&Input>) -> Result<Prediction>;
+
+    /// What the decoder makes by itself. Only one that draws or searches reads `sampling`.
+    fn generate(&self, fused: &Tokens, _sampling: &Sampling) -> Result<Prediction> {
+        self.decode(fused, None)
+    }
 }
 
 registry! {
     /// Decodes fused tokens into one target.
     Decoder(Decode), DecoderConfig {
+        "attention_lstm" => AttentionLstm(attention_lstm::AttentionLstm, attention_lstm::AttentionLstmConfig),
         "classifier" => Classifier(classifier::Classifier, classifier::ClassifierConfig),
+        "deconv" => Deconv(deconv::Deconv, deconv::DeconvConfig),
+        "image_tokens" => ImageTokens(image_tokens::ImageTokens, image_tokens::ImageTokensConfig),
+        "lstm" => Lstm(lstm::Lstm, lstm::LstmConfig),
         "regressor" => Regressor(regressor::Regressor, regressor::RegressorConfig),
+        "transformer" => Transformer(transformer::Transformer, transformer::TransformerConfig),
+        "vae" => Vae(vae::Vae, vae::VaeConfig),
     }
 }

@@ -44,14 +44,23 @@ pub struct BlockConfig {
 }
 
 impl BlockConfig {
-    /// Makes the block.
-    pub fn build(&self, device: &Device) -> Result<Block> {
+    /// Whether a block can have these sizes.
+    ///
+    /// # Errors
+    /// [`Error::Config`] at the option that is out of its range.
+    pub fn check(&self) -> Result<()> {
         at_least("num_heads", self.num_heads, 1)?;
         within("dropout", self.dropout, 0.0, 0.95)?;
         if !self.dim.is_multiple_of(self.num_heads) {
             let problem = format!("{} does not divide dim = {}", self.num_heads, self.dim);
             return Err(Error::config("num_heads", problem));
         }
+        Ok(())
+    }
+
+    /// Makes the block.
+    pub fn build(&self, device: &Device) -> Result<Block> {
+        self.check()?;
         let linear = |input, output| Linear::new(input, output, device);
         Ok(Block {
             attention_norm: LayerNormConfig::new(self.dim).init(device),
@@ -126,17 +135,29 @@ impl Block {
     }
 
     fn attend(&self, queries: Tensor<3>, keys_values: Tensor<3>, mask: &Tensor<2>) -> Tensor<3> {
-        let ([batch, time, dim], [_, keys, _]) = (queries.dims(), keys_values.dims());
-        let (heads, dim_head) = (self.num_heads, dim / self.num_heads);
-        let q = queries.reshape([batch, time, heads, dim_head]).swap_dims(1, 2); // [batch, heads, time, dim_head]
-        let keys_values = keys_values.reshape([batch, keys, 2, heads, dim_head]).permute([2, 0, 3, 1, 4]);
-        let part = |at: usize| -> Tensor<4> { keys_values.clone().narrow(0, at, 1).squeeze_dim(0) };
-        let (k, v) = (part(0), part(1)); // [batch, heads, keys, dim_head]
-        let scores = matmul(q.mul_scalar((dim_head as f64).powf(-0.5)), k.transpose());
-        let absent = (mask.clone() - 1.0).mul_scalar(1e9).reshape([batch, 1, 1, keys]);
-        let weights = softmax(scores + absent, 3);
-        let mixed = matmul(weights, v).permute([0, 2, 1, 3]).reshape([batch, time, dim]);
         let any = mask.clone().max_dim(1).unsqueeze_dim::<3>(2); // a row of padding attends to nothing
-        self.output.forward(mixed) * any
+        self.output.forward(attend(queries, keys_values, self.num_heads, Some(absent(mask)))) * any
     }
+}
+
+/// What is added to the scores of keys, `[batch, 1, 1, keys]`, so that those of mask 0 are not attended to.
+pub fn absent(mask: &Tensor<2>) -> Tensor<4> {
+    (mask.clone() - 1.0).mul_scalar(1e9).unsqueeze_dims(&[1, 2])
+}
+
+/// Scaled dot-product attention of queries, `[batch, time, dim]`, to keys and values side by side, `[batch, keys, 2 dim]`,
+/// in heads: `[batch, time, dim]`. `hidden`, broadcast over `[batch, heads, time, keys]`, is added to the scores.
+pub fn attend(queries: Tensor<3>, keys_values: Tensor<3>, heads: usize, hidden: Option<Tensor<4>>) -> Tensor<3> {
+    let ([batch, time, dim], [_, keys, _]) = (queries.dims(), keys_values.dims());
+    let dim_head = dim / heads;
+    let q = queries.reshape([batch, time, heads, dim_head]).swap_dims(1, 2); // [batch, heads, time, dim_head]
+    let keys_values = keys_values.reshape([batch, keys, 2, heads, dim_head]).permute([2, 0, 3, 1, 4]);
+    let part = |at: usize| -> Tensor<4> { keys_values.clone().narrow(0, at, 1).squeeze_dim(0) };
+    let (k, v) = (part(0), part(1)); // [batch, heads, keys, dim_head]
+    let scores = matmul(q.mul_scalar((dim_head as f64).powf(-0.5)), k.transpose());
+    let scores = match hidden {
+        Some(hidden) => scores + hidden,
+        None => scores,
+    };
+    matmul(softmax(scores, 3), v).permute([0, 2, 1, 3]).reshape([batch, time, dim])
 }

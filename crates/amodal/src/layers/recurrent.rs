@@ -31,6 +31,15 @@ pub struct Recurrent {
     backward: Option<Direction>,
 }
 
+/// What a cell hands to its next step.
+#[derive(Clone, Debug)]
+pub struct Carried {
+    /// `[batch, dim]`: what the cell says.
+    pub state: Tensor<2>,
+    /// `[batch, dim]`: what an LSTM remembers.
+    pub memory: Tensor<2>,
+}
+
 /// A cell's weights.
 #[derive(Module, Debug)]
 struct Direction {
@@ -54,6 +63,11 @@ impl Recurrent {
         let order = reversed(mask);
         let back = select_steps(backward.forward(select_steps(x.clone(), &order)), &order);
         Tensor::cat(vec![self.forward.forward(x), back], 2)
+    }
+
+    /// One step on, `[batch, input]`, in the direction that reads forward.
+    pub fn step(&self, x: Tensor<2>, carried: Carried) -> Carried {
+        self.forward.advance(self.forward.input.forward(x), carried)
     }
 
     /// The state of `[batch, time, dim]` in which each direction has read the whole row, `[batch, dim]`.
@@ -88,30 +102,36 @@ impl Direction {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [batch, _, _] = x.dims();
         let dim = self.state.weight.dims()[0];
-        let mut memory = Tensor::zeros([batch, dim], &x.device());
-        let mut state = memory.clone();
+        let blank = Tensor::zeros([batch, dim], &x.device());
+        let mut carried = Carried { state: blank.clone(), memory: blank };
         let mut states = Vec::new();
         for read in steps(self.input.forward(x).swap_dims(0, 1)) {
-            let recalled = self.state.forward(state.clone());
-            let gate = |x: &Tensor<2>, at: usize, count: usize| x.clone().narrow(1, at * dim, count * dim);
-            state = match self.cell {
-                Cell::Lstm => {
-                    // input, forget and output gate, and the candidate
-                    let sum = read + recalled;
-                    let open = sigmoid(gate(&sum, 0, 3));
-                    memory = gate(&open, 1, 1) * memory + gate(&open, 0, 1) * tanh(gate(&sum, 3, 1));
-                    gate(&open, 2, 1) * tanh(memory.clone())
-                }
-                Cell::Gru => {
-                    // reset and update gate, and the candidate
-                    let open = sigmoid(gate(&read, 0, 2) + gate(&recalled, 0, 2));
-                    let candidate = tanh(gate(&read, 2, 1) + gate(&open, 0, 1) * gate(&recalled, 2, 1));
-                    candidate.clone() + gate(&open, 1, 1) * (state - candidate)
-                }
-            };
-            states.push(state.clone());
+            carried = self.advance(read, carried);
+            states.push(carried.state.clone());
         }
         Tensor::stack(states, 1)
+    }
+
+    /// One step of what the input layer made of it, `[batch, gates * dim]`.
+    fn advance(&self, read: Tensor<2>, Carried { state, memory }: Carried) -> Carried {
+        let dim = self.state.weight.dims()[0];
+        let recalled = self.state.forward(state.clone());
+        let gate = |x: &Tensor<2>, at: usize, count: usize| x.clone().narrow(1, at * dim, count * dim);
+        match self.cell {
+            Cell::Lstm => {
+                // input, forget and output gate, and the candidate
+                let sum = read + recalled;
+                let open = sigmoid(gate(&sum, 0, 3));
+                let memory = gate(&open, 1, 1) * memory + gate(&open, 0, 1) * tanh(gate(&sum, 3, 1));
+                Carried { state: gate(&open, 2, 1) * tanh(memory.clone()), memory }
+            }
+            Cell::Gru => {
+                // reset and update gate, and the candidate
+                let open = sigmoid(gate(&read, 0, 2) + gate(&recalled, 0, 2));
+                let candidate = tanh(gate(&read, 2, 1) + gate(&open, 0, 1) * gate(&recalled, 2, 1));
+                Carried { state: candidate.clone() + gate(&open, 1, 1) * (state - candidate), memory }
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ pub mod mae;
 pub mod retrieval;
 pub mod rmse;
 
-use crate::{Batch, Error, Outputs, Result, modalities::Modality, suggest};
+use crate::{Batch, Error, Item, Outputs, Raw, Result, media::image::Picture, modalities::Modality, suggest};
 use serde::Serialize;
 
 /// What a metric reads.
@@ -55,6 +55,14 @@ pub enum Kind {
     Class,
     /// Tasks that predict a number.
     Number,
+    /// Tasks that write a text.
+    Text,
+    /// Tasks that draw a picture.
+    Image,
+    /// Tasks that make a sound.
+    Audio,
+    /// Tasks that make a clip.
+    Video,
     /// Tasks that align modalities.
     Alignment,
 }
@@ -115,4 +123,53 @@ pub(crate) fn numbers(view: &View) -> Result<Vec<(f64, f64)>> {
     let real: Vec<f32> = target.mask.clone().into_data().iter::<f32>().collect();
     let rows = predicted.iter().zip(&right).zip(real).filter(|(_, real)| *real > 0.0);
     Ok(rows.map(|((predicted, right), _)| (restore(*predicted), restore(*right))).collect())
+}
+
+/// What was made of each row that has a target, and what is right, as `modality` writes them.
+#[allow(dead_code, reason = "read by the metrics of the next commit")]
+fn made(view: &View) -> Result<Vec<(Item, Item)>> {
+    let made = crate::loss::of_task(&view.outputs.decoded, view.task, "prediction")?.items()?;
+    let target = crate::loss::target(view.batch, view.task)?;
+    let lengths: Vec<f32> = target.mask.clone().sum_dim(1).into_data().iter::<f32>().collect();
+    let right = target.items()?;
+    let rows = made.into_iter().zip(right).zip(lengths).filter(|(_, length)| *length > 0.0);
+    Ok(rows.map(|((made, right), length)| (made, right.cut(length as usize))).collect())
+}
+
+/// The text that was written for each row that has a target, and the right one.
+#[allow(dead_code, reason = "read by the metrics of the next commit")]
+pub(crate) fn texts(view: &View) -> Result<Vec<(String, String)>> {
+    let text = |item: &Item| match view.target.map(|target| target.get().write(item, "txt")) {
+        Some(Ok(Raw::Text(text))) => Ok(text),
+        Some(Err(error)) => Err(error),
+        _ => Ok(String::new()),
+    };
+    made(view)?.iter().map(|(made, right)| Ok((text(made)?, text(right)?))).collect()
+}
+
+/// Each picture that was drawn for a row that has a target, and the right one; of a clip each frame.
+#[allow(dead_code, reason = "read by the metrics of the next commit")]
+pub(crate) fn pictures(view: &View) -> Result<Vec<(Picture, Picture)>> {
+    let pictures = |item: Item| match item {
+        Item::Image { pixels, height, width } => vec![Picture { height, width, pixels }],
+        Item::Video { pixels, height, width, .. } => {
+            let frames = pixels.chunks_exact((height * width * 3).max(1));
+            frames.map(|pixels| Picture { height, width, pixels: pixels.to_vec() }).collect()
+        }
+        _ => Vec::new(),
+    };
+    Ok(made(view)?.into_iter().flat_map(|(made, right)| pictures(made).into_iter().zip(pictures(right))).collect())
+}
+
+/// The spectrogram that was made for each row that has a target, and the right one: the logarithm of the power of each window
+/// and band, of the same length.
+#[allow(dead_code, reason = "read by the metrics of the next commit")]
+pub(crate) fn spectrograms(view: &View) -> Result<Vec<(Vec<f32>, Vec<f32>)>> {
+    let values = |item: Item| match item {
+        Item::Series { values, .. } => {
+            values.into_iter().map(|value| view.target.map_or(value, |target| target.get().restore(value))).collect()
+        }
+        _ => Vec::new(),
+    };
+    Ok(made(view)?.into_iter().map(|(made, right)| (values(made), values(right))).collect())
 }

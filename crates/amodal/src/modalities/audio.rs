@@ -136,6 +136,15 @@ impl Read for Audio {
         Ok(Item::Series { values, channels: self.channels() })
     }
 
+    fn formats(&self) -> &'static [&'static str] {
+        &["wav"]
+    }
+
+    fn write(&self, item: &Item, _: &str) -> Result<Raw> {
+        let Item::Series { .. } = item else { return Err(super::no_way_back("a sound")) };
+        Err(super::no_way_back("a sound"))
+    }
+
     fn augment(&self, item: &Item, random: &mut Random) -> Option<Item> {
         let Item::Series { values, channels } = item else { return None };
         if self.config.augment.is_off() {

@@ -84,6 +84,12 @@ impl Read for Category {
         }
     }
 
+    fn write(&self, item: &Item, _: &str) -> Result<Raw> {
+        let Item::Ids(ids) = item else { return Err(super::no_way_back("a class")) };
+        let class = ids.first().and_then(|id| self.classes.get(*id as usize));
+        Ok(Raw::Text(class.map_or_else(|| "(unknown)".to_string(), Clone::clone)))
+    }
+
     fn blank(&self) -> Item {
         Item::Ids(vec![0])
     }

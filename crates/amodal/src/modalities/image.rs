@@ -73,6 +73,16 @@ impl Read for Image {
         Ok(Item::Image { pixels: picture.pixels, height: size, width: size })
     }
 
+    fn formats(&self) -> &'static [&'static str] {
+        &["png"]
+    }
+
+    fn write(&self, item: &Item, _: &str) -> Result<Raw> {
+        let Item::Image { pixels, height, width } = item else { return Err(super::no_way_back("a picture")) };
+        let picture = Picture { height: *height, width: *width, pixels: pixels.clone() };
+        Ok(Raw::Bytes(crate::media::image::encode_png(&picture)?.into()))
+    }
+
     fn augment(&self, item: &Item, random: &mut Random) -> Option<Item> {
         let Item::Image { pixels, height, width } = item else { return None };
         if self.config.augment.is_off() {

@@ -15,7 +15,7 @@ use crate::{Item, Named, Raw, Result, random::Random, registry};
 pub trait Read {
     /// Widths that an encoder or decoder is built with: `input` (features, colour channels, vocabulary or classes),
     /// `words` again where the items are ids of words, and `height`, `width` or `time` where they are fixed;
-    /// `frames` (at most so many) for a video.
+    /// `frames` (at most so many) for a video, `longest` (at most so many units) for a text.
     fn dims(&self) -> Named<usize>;
 
     /// Whether a text value is the path of a file.
@@ -28,6 +28,26 @@ pub trait Read {
     /// # Errors
     /// [`crate::Error::Data`] without a place, which the caller knows.
     fn read(&self, raw: &Raw) -> Result<Item>;
+
+    /// Decodes one value as what a decoder is to make: a text with its end, a sound of full length.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read).
+    fn read_target(&self, raw: &Raw) -> Result<Item> {
+        self.read(raw)
+    }
+
+    /// Formats that [`write`](Self::write) knows, the usual one first; for a medium the endings of its files.
+    fn formats(&self) -> &'static [&'static str] {
+        &["txt"]
+    }
+
+    /// The value of an item that a decoder made, in one of the [`formats`](Self::formats): the way back of
+    /// [`read_target`](Self::read_target).
+    ///
+    /// # Errors
+    /// [`crate::Error::Data`] for an item of another layout, and for what the format cannot hold.
+    fn write(&self, item: &Item, format: &str) -> Result<Raw>;
 
     /// The item changed at random for one training step; `None` where this modality is never changed.
     fn augment(&self, _item: &Item, _random: &mut Random) -> Option<Item> {
@@ -87,6 +107,11 @@ impl ModalityConfig {
             _ => &[],
         }
     }
+}
+
+/// The error of [`Read::write`] for an item of another layout.
+pub(crate) fn no_way_back(expected: &str) -> crate::Error {
+    crate::Error::data("", format!("what was made is not {expected}"))
 }
 
 /// How a value that a modality cannot read is called in its error.

@@ -143,6 +143,13 @@ impl Read for Number {
         Ok(Item::Series { values, channels: self.channels() })
     }
 
+    fn write(&self, item: &Item, _: &str) -> Result<Raw> {
+        match item {
+            Item::Series { values, .. } if values.len() == 1 => Ok(Raw::Text(self.restore(values[0]).to_string())),
+            _ => Err(super::no_way_back("one number")),
+        }
+    }
+
     fn blank(&self) -> Item {
         Item::Series { values: vec![0.0; self.channels()], channels: self.channels() }
     }

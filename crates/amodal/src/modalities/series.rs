@@ -152,6 +152,12 @@ impl Read for Series {
         Ok(Item::Series { values, channels: self.channels })
     }
 
+    fn write(&self, item: &Item, _: &str) -> Result<Raw> {
+        let Item::Series { values, .. } = item else { return Err(super::no_way_back("a series")) };
+        let restored = values.iter().enumerate().map(|(at, value)| self.scale.restore(at % self.channels, *value));
+        Ok(Raw::Text(restored.map(|number| number.to_string()).collect::<Vec<_>>().join(" ")))
+    }
+
     fn blank(&self) -> Item {
         Item::Series { values: vec![0.0; self.channels], channels: self.channels }
     }

@@ -11,8 +11,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
+/// The id of padding, and of the end of a text that a decoder writes; before the first unit it stands for the beginning.
+pub(crate) const END: u32 = 0;
 /// The id of a unit that training never saw.
-const UNKNOWN: u32 = 1;
+pub(crate) const UNKNOWN: u32 = 1;
 
 /// What one id stands for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -73,7 +75,8 @@ impl TextConfig {
         at_least("max_time", self.max_time, 1)?;
         within("augment.word_dropout", self.augment.word_dropout, 0.0, 0.95)?;
         let ids = self.vocabulary.iter().enumerate().map(|(id, unit)| (unit.clone(), id as u32 + 2)).collect();
-        Ok(Text { unit: self.unit, max_time: self.max_time, augment: self.augment.clone(), ids })
+        let Self { unit, max_time, augment, vocabulary, .. } = self.clone();
+        Ok(Text { unit, max_time, augment, ids, vocabulary })
     }
 }
 
@@ -94,6 +97,12 @@ impl Fit for TextConfig {
         self.vocabulary = counts.into_iter().map(|(unit, _)| unit).collect();
         Ok(())
     }
+}
+
+/// Whether words that end or begin with this letter stand without a blank: Chinese, Japanese, Thai, Lao, Khmer, Burmese.
+fn joins(letter: char) -> bool {
+    matches!(u32::from(letter), 0x0e00..=0x0eff | 0x1000..=0x109f | 0x1780..=0x17ff | 0x3040..=0x30ff | 0x3400..=0x9fff
+        | 0x2_0000..=0x3_ffff)
 }
 
 /// The text that a raw value gives.
@@ -141,12 +150,16 @@ pub struct Text {
     augment: WordAugment,
     #[module(skip)]
     ids: HashMap<String, u32>,
+    /// From id 2 on.
+    #[module(skip)]
+    vocabulary: Vec<String>,
 }
 
 impl Read for Text {
     fn dims(&self) -> Named<usize> {
         let width = self.ids.len() + 2;
-        [("input".to_string(), width), ("words".to_string(), width)].into()
+        let dims = [("input", width), ("words", width), ("longest", self.max_time)];
+        dims.map(|(name, dim)| (name.to_string(), dim)).into()
     }
 
     fn read(&self, raw: &Raw) -> Result<Item> {
@@ -156,6 +169,29 @@ impl Read for Text {
             ids.push(UNKNOWN); // a text without a word is still a text
         }
         Ok(Item::Ids(ids))
+    }
+
+    fn read_target(&self, raw: &Raw) -> Result<Item> {
+        match self.read(raw)? {
+            Item::Ids(mut ids) => {
+                ids.push(END);
+                Ok(Item::Ids(ids))
+            }
+            other => Ok(other),
+        }
+    }
+
+    fn write(&self, item: &Item, _: &str) -> Result<Raw> {
+        let Item::Ids(ids) = item else { return Err(super::no_way_back("a text")) };
+        let mut text = String::new();
+        for id in ids.iter().take_while(|id| **id != END) {
+            let unit = id.checked_sub(2).and_then(|id| self.vocabulary.get(id as usize)).map_or("…", String::as_str);
+            if self.unit == Unit::Word && !text.ends_with(joins) && !unit.starts_with(joins) && !text.is_empty() {
+                text.push(' ');
+            }
+            text.push_str(unit);
+        }
+        Ok(Raw::Text(text))
     }
 
     fn augment(&self, item: &Item, random: &mut Random) -> Option<Item> {
@@ -192,6 +228,24 @@ mod tests {
         let text = config.build(&Build { dims: Named::new(), device: &device }).unwrap();
         assert_eq!(text.read(&Raw::Text("red zebra".into())).unwrap(), Item::Ids(vec![3, 1]));
         assert_eq!(text.read(&Raw::Text("!".into())).unwrap(), Item::Ids(vec![1]));
+        assert_eq!(text.read_target(&Raw::Text("Red cat".into())).unwrap(), Item::Ids(vec![3, 2, END]));
+    }
+
+    #[test]
+    fn a_text_that_was_read_is_written_back() {
+        let device = burn::tensor::Device::flex();
+        for (unit, text, written) in [
+            (Unit::Word, "A red, red cat!", "a red red cat"),
+            (Unit::Word, "一只小猫 is red", "一只小猫is red"),
+            (Unit::Character, "Ab, b", "ab, b"),
+            (Unit::Word, "", "…"),
+        ] {
+            let mut config = TextConfig { unit, ..Default::default() };
+            config.fit(&mut [Raw::Text(text.into())].iter()).unwrap();
+            let reader = config.build(&Build { dims: Named::new(), device: &device }).unwrap();
+            let item = reader.read_target(&Raw::Text(text.into())).unwrap();
+            assert_eq!(reader.write(&item, "txt").unwrap(), Raw::Text(written.into()));
+        }
     }
 
     #[test]

@@ -99,6 +99,15 @@ impl Read for Video {
         Ok(Item::Video { pixels, frames, height: size, width: size })
     }
 
+    fn formats(&self) -> &'static [&'static str] {
+        &["gif"]
+    }
+
+    fn write(&self, item: &Item, _: &str) -> Result<Raw> {
+        let Item::Video { .. } = item else { return Err(super::no_way_back("a clip")) };
+        Err(super::no_way_back("a clip"))
+    }
+
     fn augment(&self, item: &Item, random: &mut Random) -> Option<Item> {
         let Item::Video { pixels, frames, height, width } = item else { return None };
         if self.config.augment.is_off() {

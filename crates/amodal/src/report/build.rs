@@ -3,11 +3,13 @@ use super::{
     Cell, Column, Curve, Floor, Gallery, GalleryRow, Hit, Item, Line, Media, MetricTable, Mistake, Mistakes, Row, Unit,
 };
 use crate::{
-    Named, Raw, Result, cost,
+    Named, Raw, Result,
+    convert::Conversion,
+    cost,
     data::{Examples, Media as Kind, Source, media_kind},
     eval::Measured,
     media,
-    modalities::ModalityConfig,
+    modalities::{Modality, ModalityConfig},
     run::{self, Answer, Run, Trained},
 };
 
@@ -15,6 +17,8 @@ use crate::{
 const ROWS: usize = 12;
 const HITS: usize = 6;
 const MISTAKES: usize = 12;
+/// Rows whose conversions are shown: the first ones.
+const MADE: usize = 40;
 /// Pictures are shown at most this wide and high, sounds at most this long.
 const PIXELS: usize = 128;
 const SECONDS: f32 = 4.0;
@@ -52,7 +56,11 @@ pub fn report(trained: &Trained, measured: &[Measured], notes: Vec<String>) -> R
         notes,
         tables: tables(measured),
         withheld: withheld(measured),
-        galleries: galleries(run, examples, split.unwrap_or_default(), rows)?,
+        galleries: [
+            conversions(run, examples, split.unwrap_or_default(), rows)?,
+            galleries(run, examples, split.unwrap_or_default(), rows)?,
+        ]
+        .concat(),
         mistakes: mistakes(run, examples, rows)?,
         curves: curves(&run.folder),
         config: short(&run.config)?,
@@ -207,8 +215,53 @@ fn galleries(run: &Run, examples: &Examples, split: &str, rows: &[usize]) -> Res
             if gallery_rows.iter().any(|row| !row.hits.is_empty()) {
                 let caption =
                     format!("Evenly spread rows of {split}; the nearest different things among all of its rows.");
-                galleries.push(Gallery { title: format!("{from} → {to}"), caption, rows: gallery_rows });
+                let title = format!("{from} → {to}");
+                galleries.push(Gallery { title, caption, rows: gallery_rows, made: false });
             }
+        }
+    }
+    Ok(galleries)
+}
+
+/// For each conversion the first rows, what was made of them, and what is right.
+fn conversions(run: &Run, examples: &Examples, split: &str, rows: &[usize]) -> Result<Vec<Gallery>> {
+    let mut galleries = Vec::new();
+    let makes = |conversion: &Conversion| ["text", "image", "audio", "video"].contains(&conversion.to);
+    for conversion in run.conversions().into_iter().filter(makes) {
+        let has = |row: &&usize| {
+            conversion.from.iter().any(|name| examples.items(&[**row], name).is_ok_and(|items| items[0].is_some()))
+        };
+        let rows: Vec<usize> = rows.iter().filter(has).take(MADE).copied().collect();
+        let format = run.formats(&conversion)?[0];
+        let made = run.convert(examples, &rows, &conversion, None, format)?;
+        let shown = rows.iter().zip(&made).map(|(row, made)| {
+            let target = run.config.tasks[&conversion.task].target.as_ref();
+            let expected = cell(examples, *row, (&conversion.column, &[]), target);
+            let mut hits = Vec::new();
+            let drawn = match &made.value {
+                Raw::Text(text) => Media::Text(text.clone()),
+                Raw::Bytes(bytes) => media_of(conversion.to, bytes).unwrap_or_default(),
+                Raw::Numbers(_) => Media::Missing,
+            };
+            let right = match (&drawn, run.written(&conversion, examples, *row)) {
+                (Media::Text(made), Some(right)) => Some(*made == right),
+                _ => None,
+            };
+            hits.push(Hit { item: Item { media: drawn, caption: "made".into(), score: None }, right });
+            hits.push(Hit { item: Item { media: expected, caption: "in the data".into(), score: None }, right: None });
+            for (word, picture) in super::looks(run, examples, *row, &conversion, made)? {
+                let media =
+                    media::image::encode_png(&picture).map(|bytes| Media::Image { mime: "image/png".into(), bytes });
+                hits.push(Hit { item: Item { media: media?, caption: word, score: None }, right: None });
+            }
+            let query = conversion.from.first().map(|name| item(run, examples, *row, name)).unwrap_or_default();
+            Ok(GalleryRow { query, hits })
+        });
+        let shown = shown.collect::<Result<Vec<_>>>()?;
+        if !shown.is_empty() {
+            let caption = format!("The first {} rows of {split}, not chosen.", shown.len());
+            let title = format!("{} → {}", conversion.from.join(" + "), conversion.task);
+            galleries.push(Gallery { title, caption, rows: shown, made: true });
         }
     }
     Ok(galleries)
@@ -218,7 +271,8 @@ fn galleries(run: &Run, examples: &Examples, split: &str, rows: &[usize]) -> Res
 fn mistakes(run: &Run, examples: &Examples, rows: &[usize]) -> Result<Vec<Mistakes>> {
     let answers = run.predict(examples, rows)?;
     let mut all = Vec::new();
-    for (name, task) in run.model.tasks().filter(|(_, task)| task.target().is_some()) {
+    let is_answer = |modality: &Modality| matches!(modality, Modality::Category(_) | Modality::Number(_));
+    for (name, task) in run.model.tasks().filter(|(_, task)| task.target().is_some_and(is_answer)) {
         let column = run.config.column(name);
         let mut wrong: Vec<(f32, usize, String, String, Option<f64>)> = Vec::new();
         for (at, row) in rows.iter().enumerate() {
@@ -263,13 +317,23 @@ fn words(raw: &Raw) -> String {
 
 /// One modality of a row, as it is shown.
 fn item(run: &Run, examples: &Examples, row: usize, name: &str) -> Item {
+    let columns = run.config.columns(name);
+    let media = cell(examples, row, (run.config.column(name), columns), run.config.modalities.get(name));
+    Item { media, caption: String::new(), score: None }
+}
+
+/// What a cell holds, as it is shown.
+fn cell(
+    examples: &Examples,
+    row: usize,
+    (column, columns): (&str, &[String]),
+    modality: Option<&ModalityConfig>,
+) -> Media {
     let table = examples.table();
-    let Ok(source) = Source::find(table, run.config.column(name), run.config.columns(name), false) else {
-        return Item::default();
-    };
-    let Ok(value) = source.value(table, row) else { return Item::default() };
-    let is_film = matches!(run.config.modalities.get(name), Some(ModalityConfig::Video(_)));
-    let media = match (value.as_deref(), &source) {
+    let Ok(source) = Source::find(table, column, columns, false) else { return Media::Missing };
+    let Ok(value) = source.value(table, row) else { return Media::Missing };
+    let is_film = matches!(modality, Some(ModalityConfig::Video(_)));
+    match (value.as_deref(), &source) {
         (None, _) => Media::Missing,
         (Some(raw), Source::Column(column)) if is_film => {
             let shown = table.media(row, *column).ok().and_then(|bytes| film(&bytes));
@@ -287,8 +351,16 @@ fn item(run: &Run, examples: &Examples, row: usize, name: &str) -> Item {
             shown.unwrap_or_else(|| Media::Text(path.clone()))
         }
         (Some(raw), _) => Media::Text(words(raw)),
-    };
-    Item { media, caption: String::new(), score: None }
+    }
+}
+
+/// A file that was made, as it is shown.
+fn media_of(kind: &str, bytes: &[u8]) -> Option<Media> {
+    match kind {
+        "image" => picture(bytes),
+        "audio" => sound(bytes),
+        _ => film(bytes),
+    }
 }
 
 /// A picture, small enough for a page.

@@ -9,6 +9,8 @@ use super::{Gallery, GalleryRow, Hit, Item, Media, Mistake, Mistakes};
 
 /// Rows shown at once; the others are folded below them.
 const OPEN_ROWS: usize = 12;
+/// The same of what was made: small, side by side.
+const OPEN_MADE: usize = 40;
 
 /// Pictures up to this many pixels a side are enlarged without smoothing.
 const TINY: u32 = 64;
@@ -23,9 +25,15 @@ pub(super) fn gallery(gallery: &Gallery) -> Markup {
     html! {
         h3 { (gallery.title) }
         @if !gallery.caption.is_empty() { p.caption { (gallery.caption) } }
-        (folded(&gallery.rows, |rows, start| html! {
-            ol.rows start=(start) { @for row in rows { (gallery_row(row)) } }
-        }))
+        @if gallery.made {
+            (folded(&gallery.rows, OPEN_MADE, |rows, start| html! {
+                ol.made start=(start) { @for row in rows { (made_row(row)) } }
+            }))
+        } @else {
+            (folded(&gallery.rows, OPEN_ROWS, |rows, start| html! {
+                ol.rows start=(start) { @for row in rows { (gallery_row(row)) } }
+            }))
+        }
     }
 }
 
@@ -33,7 +41,7 @@ pub(super) fn mistakes(mistakes: &Mistakes) -> Markup {
     html! {
         h3 { (mistakes.task) }
         @if !mistakes.caption.is_empty() { p.caption { (mistakes.caption) } }
-        (folded(&mistakes.rows, |rows, start| html! {
+        (folded(&mistakes.rows, OPEN_ROWS, |rows, start| html! {
             ol.mistakes start=(start) { @for row in rows { (mistake(row)) } }
         }))
     }
@@ -44,14 +52,14 @@ pub(super) fn has_sound(item: &Item) -> bool {
     matches!(item.media, Media::Sound { .. })
 }
 
-fn folded<T>(rows: &[T], list: impl Fn(&[T], usize) -> Markup) -> Markup {
-    let (open, rest) = rows.split_at(rows.len().min(OPEN_ROWS));
+fn folded<T>(rows: &[T], most: usize, list: impl Fn(&[T], usize) -> Markup) -> Markup {
+    let (open, rest) = rows.split_at(rows.len().min(most));
     html! {
         @if !open.is_empty() { (list(open, 1)) }
         @if !rest.is_empty() {
             details.more {
                 summary { (count(rest.len())) " more" }
-                (list(rest, OPEN_ROWS + 1))
+                (list(rest, most + 1))
             }
         }
     }
@@ -76,23 +84,41 @@ fn gallery_row(row: &GalleryRow) -> Markup {
     }
 }
 
-fn ranked(hit: &Hit, rank: usize) -> Markup {
-    let (class, word) = match hit.right {
-        Some(true) => ("hit right", "right"),
-        Some(false) => ("hit wrong", "wrong"),
-        None => ("hit", ""),
-    };
+/// What was made of a query, and what is right, side by side.
+fn made_row(row: &GalleryRow) -> Markup {
     html! {
-        li class=(class) {
-            div.rank {
-                span { (rank) }
-                @if hit.right.is_some() {
-                    svg viewBox="0 0 16 16" role="img" aria-label=(word) {
-                        @if hit.right == Some(true) { path d="M2.5 8.5l3.5 4 7.5-9" {} }
-                        @else { path d="M3.5 3.5l9 9m0-9l-9 9" {} }
-                    }
-                }
+        li {
+            div.query { (item(&row.query)) }
+            @for hit in &row.hits {
+                div class=(class(hit)) { (mark(hit)) (item(&hit.item)) }
             }
+        }
+    }
+}
+
+fn class(hit: &Hit) -> &'static str {
+    match hit.right {
+        Some(true) => "hit right",
+        Some(false) => "hit wrong",
+        None => "hit",
+    }
+}
+
+/// A tick or a cross.
+fn mark(hit: &Hit) -> Markup {
+    html! {
+        @if let Some(right) = hit.right {
+            svg viewBox="0 0 16 16" role="img" aria-label=(if right { "right" } else { "wrong" }) {
+                @if right { path d="M2.5 8.5l3.5 4 7.5-9" {} } @else { path d="M3.5 3.5l9 9m0-9l-9 9" {} }
+            }
+        }
+    }
+}
+
+fn ranked(hit: &Hit, rank: usize) -> Markup {
+    html! {
+        li class=(class(hit)) {
+            div.rank { span { (rank) } (mark(hit)) }
             (item(&hit.item))
         }
     }

@@ -14,9 +14,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub mod build;
 mod curves;
 mod gallery;
+mod looks;
 mod number;
 mod page;
 mod table;
+
+pub use looks::looks;
 
 /// Everything a report shows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -163,6 +166,9 @@ pub struct Gallery {
     /// What is searched by what, and how the rows were chosen.
     #[serde(default)]
     pub caption: String,
+    /// Whether what follows each query was made of it, and is not a ranked hit: what was made, what is right, and more.
+    #[serde(default)]
+    pub made: bool,
     /// The rows.
     pub rows: Vec<GalleryRow>,
 }
@@ -324,6 +330,7 @@ mod tests {
                 rows: vec![Row { label: t(), n: 1000, cells, highlight: true }],
             }],
             galleries: vec![Gallery {
+                made: false,
                 title: t(),
                 caption: t(),
                 rows: vec![GalleryRow { query: items[0].clone(), hits }],

@@ -1,7 +1,11 @@
 //! What the tests over every registered part share: inputs of each layout, and parameters by name.
 #![allow(dead_code)] // each test file uses its share
 use amodal::{
-    Input, Named, Tokens,
+    Input, Named, Prediction, Tokens,
+    decode::{
+        self, Decoder, DecoderConfig, attention_lstm::AttentionLstmConfig, deconv::DeconvConfig,
+        image_tokens::ImageTokensConfig, vae::VaeConfig,
+    },
     encode::{
         Encoder, EncoderConfig,
         alexnet::AlexnetConfig,
@@ -426,4 +430,119 @@ pub(crate) fn moved<M: Module>(part: &M, parameter: usize, entry: usize, by: f32
         }
     }
     part.clone().map(&mut Move(0, parameter, entry, by))
+}
+
+/// What a decoder is to make: every layout that a target can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// Three classes.
+    Classes,
+    /// Three numbers.
+    Numbers,
+    /// A text of up to [`TIME`] of [`IDS`] units.
+    Text,
+    /// A picture of 5 × 3.
+    Image,
+    /// A sound of [`TIME`] windows of 3 bands.
+    Audio,
+    /// A clip of [`TIME`] frames.
+    Video,
+}
+
+impl Target {
+    pub(crate) const ALL: [Self; 6] = [Self::Classes, Self::Numbers, Self::Text, Self::Image, Self::Audio, Self::Video];
+
+    /// What a decoder is told of it, and of the width of what it decodes.
+    pub(crate) fn dims(self) -> Named<usize> {
+        let dims: &[(&str, usize)] = match self {
+            Self::Classes | Self::Numbers => &[("target", 3)],
+            Self::Text => &[("target", IDS), ("target.words", IDS), ("target.longest", TIME)],
+            Self::Image => &[("target", 3), ("target.height", 5), ("target.width", 3)],
+            Self::Audio => &[("target", 3), ("target.time", TIME)],
+            Self::Video => &[("target", 3), ("target.height", 5), ("target.width", 3), ("target.frames", TIME)],
+        };
+        let dims = dims.iter().map(|(name, dim)| (name.to_string(), *dim));
+        dims.chain([("fused".to_string(), CHANNELS)]).collect()
+    }
+
+    /// One of each row.
+    pub(crate) fn input(self, rows: usize, device: &Device) -> Input {
+        let id = |classes: usize, value: &f32| ((value + 1.0) / 2.0 * classes as f32).min(classes as f32 - 1.0) as i64;
+        let some = |classes, time| {
+            let all: Vec<i64> = numbers(rows * time, 5).iter().map(|value| id(classes, value)).collect();
+            Values::Ids(ids(&all, [rows, time], device))
+        };
+        let (values, time) = match self {
+            Self::Classes => (some(3, 1), 1),
+            Self::Numbers => (Values::Series(tensor([rows, 1, 3], 5, device)), 1),
+            Self::Text => (some(IDS, TIME), TIME),
+            Self::Image => (Values::Image(tensor([rows, 3, 5, 3], 5, device)), 1),
+            Self::Audio => (Values::Series(tensor([rows, TIME, 3], 5, device)), TIME),
+            Self::Video => (Values::Video(tensor([rows, TIME, 3, 5, 3], 5, device)), TIME),
+        };
+        Input { values, mask: Tensor::ones([rows, time], device), rows: None }
+    }
+}
+
+/// Each registered decoder, small, with what it is to make.
+pub(crate) fn decoders(device: &Device) -> Vec<(&'static str, Decoder, Target)> {
+    let mut all = Vec::new();
+    for config in DecoderConfig::all().into_iter().map(small_decoder) {
+        let before = all.len();
+        for target in Target::ALL {
+            let Ok(decoder) = config.build(&Build { dims: target.dims(), device }) else { continue };
+            let decoder = decoder.materialize();
+            let fused = Tokens { values: tensor([2, 1, CHANNELS], 1, device), mask: Tensor::ones([2, 1], device) };
+            let made = decoder.get().decode(&fused, Some(&target.input(2, device))).unwrap();
+            let suits = match (&made, target) {
+                (Prediction::Logits(made), Target::Classes) => made.dims()[1] == 1,
+                (Prediction::Logits(made), Target::Text) => made.dims()[1] == TIME,
+                (Prediction::Values(made), Target::Numbers) => made.dims()[1] == 1,
+                (Prediction::Values(made), Target::Audio) => made.dims()[1] == TIME,
+                (Prediction::Image(_) | Prediction::Loss(_), Target::Image) => true,
+                (Prediction::Video(_) | Prediction::Loss(_), Target::Video) => true,
+                _ => false,
+            };
+            if suits {
+                all.push((config.name(), decoder, target));
+            }
+        }
+        assert!(all.len() > before, "{} makes nothing", config.name());
+    }
+    all
+}
+
+fn small_decoder(config: DecoderConfig) -> DecoderConfig {
+    match config {
+        DecoderConfig::AttentionLstm(_) => DecoderConfig::AttentionLstm(AttentionLstmConfig { dim: 4, dropout: 0.0 }),
+        DecoderConfig::Lstm(_) => DecoderConfig::Lstm(decode::lstm::LstmConfig { dim: 4, dropout: 0.0 }),
+        DecoderConfig::Transformer(config) => DecoderConfig::Transformer(decode::transformer::TransformerConfig {
+            dim: 4,
+            num_heads: 2,
+            dropout: 0.0,
+            ..config
+        }),
+        DecoderConfig::Vae(config) => DecoderConfig::Vae(VaeConfig { code: 3, channels: vec![4, 3], ..config }),
+        DecoderConfig::ImageTokens(config) => DecoderConfig::ImageTokens(ImageTokensConfig {
+            codes: 5,
+            channels: vec![4, 3],
+            dim: 4,
+            num_layers: 1,
+            num_heads: 2,
+            ..config
+        }),
+        DecoderConfig::Deconv(_) => DecoderConfig::Deconv(DeconvConfig { channels: vec![4, 3] }),
+        other => other,
+    }
+}
+
+/// All numbers of what a decoder made.
+pub(crate) fn made(prediction: &Prediction) -> Tensor<1> {
+    match prediction {
+        Prediction::Logits(values) | Prediction::Values(values) => values.clone().flatten(0, 2),
+        Prediction::Image(values) => values.clone().flatten(0, 3),
+        Prediction::Video(values) => values.clone().flatten(0, 4),
+        Prediction::Loss(loss) => loss.clone(),
+        Prediction::Text(_) => panic!("a text is not numbers"),
+    }
 }
