@@ -482,6 +482,18 @@ impl Build<'_> {
             .ok_or_else(|| Error::config("", format!("the target has no {size}")).with_help(help()))
     }
 
+    /// Height and width of the target, for a decoder of pictures.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the target is no picture.
+    pub fn picture(&self) -> Result<[usize; 2]> {
+        if self.dims.contains_key("target.frames") {
+            return Err(Error::config("", "draws a picture, and the target is a clip")
+                .with_help("take a decoder of clips (`amodal list decoders`)"));
+        }
+        Ok([self.target("height", "image")?, self.target("width", "image")?])
+    }
+
     /// Width of the modality that an option names.
     pub fn modality(&self, option: &str, name: &str) -> Result<usize> {
         let known =

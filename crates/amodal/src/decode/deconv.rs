@@ -29,7 +29,7 @@ impl DeconvConfig {
     /// Makes the decoder.
     pub fn build(&self, build: &Build) -> Result<Deconv> {
         widths("channels", &self.channels)?;
-        let size = [build.target("height", "image")?, build.target("width", "image")?];
+        let size = build.picture()?;
         let grid = Deconvolve::new(&self.channels, size, build.device)?;
         Ok(Deconv { input: Linear::new(build.dim("fused")?, grid.input(), build.device), grid })
     }

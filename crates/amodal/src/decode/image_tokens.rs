@@ -4,7 +4,7 @@ use super::{
     sampling::{State, Stepwise, Units, previous, write},
 };
 use crate::{
-    Error, Input, Prediction, Result, Tokens,
+    Input, Prediction, Result, Tokens,
     kernels::matmul,
     layers::{BlockConfig, CausalBlock, Deconvolve, Halve, Linear, attention::check_pairs, conv::convolve},
     types::{Build, at_least, widths, within},
@@ -66,7 +66,7 @@ impl ImageTokensConfig {
         at_least("num_layers", self.num_layers, 1)?;
         widths("channels", &self.channels)?;
         within("softness", self.softness, 1e-2, 100.0)?;
-        let size = [build.target("height", "image")?, build.target("width", "image")?];
+        let size = build.picture()?;
         let (device, dim) = (build.device, self.dim);
         let draw = Deconvolve::new(&self.channels, size, device)?;
         let [channels, height, width] = draw.grid();
@@ -191,10 +191,6 @@ impl Decode for ImageTokens {
     }
 
     fn generate(&self, fused: &Tokens, sampling: &Sampling) -> Result<Prediction> {
-        if sampling.beam > 1 {
-            let error = Error::config("beam", "is for texts; a picture's tokens are drawn");
-            return Err(error.with_help("set `temperature` and `top_k`, or `candidates`"));
-        }
         let units = Units { longest: self.places(), are_text: false };
         let written = write(self, fused, units, sampling);
         let ids: Vec<i64> = written.iter().flat_map(|one| one.ids.iter().map(|id| i64::from(*id))).collect();

@@ -37,7 +37,7 @@ impl VaeConfig {
         at_least("code", self.code, 1)?;
         widths("channels", &self.channels)?;
         within("deviation", self.deviation, 1e-3, 10.0)?;
-        let size = [build.target("height", "image")?, build.target("width", "image")?];
+        let size = build.picture()?;
         let (fused, device) = (build.dim("fused")?, build.device);
         let grid = Deconvolve::new(&self.channels, size, device)?;
         let up: Vec<usize> = self.channels.iter().rev().copied().collect();

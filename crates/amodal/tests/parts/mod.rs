@@ -522,7 +522,7 @@ fn small_decoder(config: DecoderConfig) -> DecoderConfig {
             dropout: 0.0,
             ..config
         }),
-        DecoderConfig::Vae(config) => DecoderConfig::Vae(VaeConfig { code: 3, channels: vec![4, 3], ..config }),
+        DecoderConfig::Vae(_) => DecoderConfig::Vae(VaeConfig { code: 3, channels: vec![4, 3], deviation: 1.0 }),
         DecoderConfig::ImageTokens(config) => DecoderConfig::ImageTokens(ImageTokensConfig {
             codes: 5,
             channels: vec![4, 3],
