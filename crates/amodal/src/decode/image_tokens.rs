@@ -68,14 +68,14 @@ impl ImageTokensConfig {
         within("softness", self.softness, 1e-2, 100.0)?;
         let size = build.picture()?;
         let (device, dim) = (build.device, self.dim);
-        let draw = Deconvolve::new(&self.channels, size, device)?;
+        let draw = Deconvolve::new(&self.channels, 3, size, device)?;
         let [channels, height, width] = draw.grid();
         let up: Vec<usize> = self.channels.iter().rev().copied().collect();
         let small = Initializer::Normal { mean: 0.0, std: 0.02 };
         let block = BlockConfig { dim, num_heads: self.num_heads, dropout: self.dropout };
         let blocks = (0..self.num_layers).map(|_| CausalBlock::new(&block, false, device));
         Ok(ImageTokens {
-            read: Halve::new(&up, device),
+            read: Halve::new(3, &up, device),
             choose: Conv2dConfig::new([channels, self.codes], [1, 1]).init(device),
             codes: EmbeddingConfig::new(self.codes, channels).init(device),
             draw,

@@ -1,11 +1,13 @@
 //! Decoders: fused tokens to a prediction.
 pub mod attention_lstm;
+mod canvas;
 pub mod classifier;
 pub mod deconv;
 pub mod image_tokens;
 pub mod lstm;
 pub mod regressor;
 pub mod sampling;
+pub mod spectrogram;
 pub mod transformer;
 pub mod vae;
 
@@ -34,6 +36,7 @@ registry! {
         "image_tokens" => ImageTokens(image_tokens::ImageTokens, image_tokens::ImageTokensConfig),
         "lstm" => Lstm(lstm::Lstm, lstm::LstmConfig),
         "regressor" => Regressor(regressor::Regressor, regressor::RegressorConfig),
+        "spectrogram" => Spectrogram(spectrogram::Spectrogram, spectrogram::SpectrogramConfig),
         "transformer" => Transformer(transformer::Transformer, transformer::TransformerConfig),
         "vae" => Vae(vae::Vae, vae::VaeConfig),
     }

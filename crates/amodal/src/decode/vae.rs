@@ -1,5 +1,5 @@
-//! A picture drawn by chance from a code that a variational autoencoder learned.
-use super::{Decode, Sampling};
+//! A picture or a sound drawn by chance from a code that a variational autoencoder learned.
+use super::{Decode, Sampling, canvas::Canvas};
 use crate::{
     Input, Prediction, Result, Tokens,
     layers::{Deconvolve, Halve, Linear},
@@ -11,17 +11,18 @@ use burn::tensor::{Distribution, Tensor, TensorData};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// For a picture: a variational autoencoder (Kingma and Welling 2013, arXiv:1312.6114) given the mean of the fused tokens
-/// (Sohn et al. 2015, NIPS): in training a code is read from the picture and the tokens, and held near a normal distribution;
+/// For a picture, or a sound of fixed length (`seconds` of its target): a variational autoencoder (Kingma and Welling 2013, arXiv:1312.6114) given the mean of the fused tokens
+/// (Sohn et al. 2015, NIPS): in training a code is read from the target and the tokens, and held near a normal distribution;
 /// then it is drawn (`sampling.temperature`; at 0 it is the middle one). Takes the loss `own`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct VaeConfig {
     /// Numbers of the code.
     pub code: usize,
-    /// Channels of the small grid and behind each doubling but the last; the picture is read with the same, in turn.
+    /// Channels of the small grid and behind each doubling but the last; the target is read with the same, in turn.
     pub channels: Vec<usize>,
-    /// Deviation of a colour, from -1 to 1, that counts as likely: the smaller, the more of a picture is in its code.
+    /// Deviation of a colour, from -1 to 1, or of a band's power that counts as likely: the smaller, the more of a target
+    /// is in its code.
     pub deviation: f64,
 }
 
@@ -37,17 +38,18 @@ impl VaeConfig {
         at_least("code", self.code, 1)?;
         widths("channels", &self.channels)?;
         within("deviation", self.deviation, 1e-3, 10.0)?;
-        let size = build.picture()?;
+        let canvas = Canvas::new(build)?;
         let (fused, device) = (build.dim("fused")?, build.device);
-        let grid = Deconvolve::new(&self.channels, size, device)?;
+        let grid = Deconvolve::new(&self.channels, canvas.channels, canvas.size, device)?;
         let up: Vec<usize> = self.channels.iter().rev().copied().collect();
         Ok(Vae {
-            read: Halve::new(&up, device),
+            read: Halve::new(canvas.channels, &up, device),
             code: Linear::new(grid.input() + fused, 2 * self.code, device),
             input: Linear::new(self.code + fused, grid.input(), device),
             grid,
             deviation: self.deviation,
             size: self.code,
+            canvas,
         })
     }
 }
@@ -62,6 +64,8 @@ pub struct Vae {
     grid: Deconvolve,
     deviation: f64,
     size: usize,
+    #[module(skip)]
+    canvas: Canvas,
 }
 
 /// Bounds of the logarithm of a variance, so that its exponential is finite.
@@ -74,11 +78,11 @@ impl Vae {
 }
 
 impl Decode for Vae {
-    /// `[batch, tokens, dim]` to pictures `[batch, 3, height, width]`; given them, to the negative bound of their
+    /// `[batch, tokens, dim]` to pictures `[batch, 3, height, width]` or spectrograms `[batch, time, bands]`; given them, to the negative bound of their
     /// log-likelihood by number.
     fn decode(&self, fused: &Tokens, target: Option<&Input>) -> Result<Prediction> {
         let Some(target) = target else { return self.generate(fused, &Sampling::default()) };
-        let (fused, image) = (fused.pool(), target.image()?);
+        let (fused, image) = (fused.pool(), self.canvas.read(target)?);
         let [batch, channels, height, width] = image.dims();
         let read = self.read.forward(image.clone())?.flatten(1, 3);
         let code = self.code.forward(Tensor::cat(vec![read, fused.clone()], 1));
@@ -113,6 +117,6 @@ impl Decode for Vae {
             }));
         }
         let code = Tensor::from_data(TensorData::new(code, [batch, self.size]), &fused.device());
-        Ok(Prediction::Image(self.draw(fused, code)?))
+        Ok(self.canvas.show(self.draw(fused, code)?))
     }
 }

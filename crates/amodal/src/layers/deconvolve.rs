@@ -11,7 +11,7 @@ use burn::nn::{
 };
 use burn::tensor::{Device, Tensor};
 
-/// Transposed convolutions of stride 2 and a window of 6×6 from a small grid to a picture, with batch normalisation and ReLU
+/// Transposed convolutions of stride 2 and a window of 6×6 from a small grid to a large one, such as a picture, with batch normalisation and ReLU
 /// before each but the first. Each is computed as a convolution of 3×3 places that makes four of them (Shi et al. 2016,
 /// arXiv:1609.07009: the same function).
 #[derive(Module, Debug)]
@@ -22,21 +22,21 @@ pub struct Deconvolve {
     last: Conv2d,
     /// Channels, height and width of the grid.
     grid: [usize; 3],
-    /// Height and width of the picture.
+    /// Height and width of what is made.
     size: [usize; 2],
 }
 
 impl Deconvolve {
-    /// From a grid of `channels[0]` channels to a picture of `size`; as many doublings as `channels`.
+    /// From a grid of `channels[0]` channels to one of `output` channels and `size`; as many doublings as `channels`.
     ///
     /// # Errors
-    /// [`Error::Config`] where there are no channels, or the picture is too small for so many doublings.
-    pub fn new(channels: &[usize], size: [usize; 2], device: &Device) -> Result<Self> {
+    /// [`Error::Config`] where there are no channels, or what is made is too small for so many doublings.
+    pub fn new(channels: &[usize], output: usize, size: [usize; 2], device: &Device) -> Result<Self> {
         at_least("channels", channels.len(), 1)?;
         widths("channels", channels)?;
         let shrunk = 1_usize.checked_shl(channels.len() as u32).unwrap_or(usize::MAX);
         if size.iter().all(|size| *size < shrunk) {
-            let problem = format!("{} doublings, and the picture is {} × {}", channels.len(), size[0], size[1]);
+            let problem = format!("{} doublings, and the target is {} × {}", channels.len(), size[0], size[1]);
             return Err(Error::config("channels", problem).with_help("give fewer channels"));
         }
         let conv = |input, output| {
@@ -47,7 +47,7 @@ impl Deconvolve {
             first: norm(&channels[0]),
             stages: channels.windows(2).map(|pair| conv(pair[0], 4 * pair[1])).collect(),
             norms: channels[1..].iter().map(norm).collect(),
-            last: conv(channels[channels.len() - 1], 4 * 3),
+            last: conv(channels[channels.len() - 1], 4 * output),
             grid: [channels[0], size[0].div_ceil(shrunk), size[1].div_ceil(shrunk)],
             size,
         })
@@ -69,7 +69,7 @@ impl Deconvolve {
         x.reshape([-1, channels as i64, height as i64, width as i64])
     }
 
-    /// A grid `[batch, channels, height, width]` to pictures `[batch, 3, height, width]`.
+    /// A grid `[batch, channels, height, width]` to `[batch, output, height, width]`.
     ///
     /// # Errors
     /// [`Error::Shape`] for a grid of other channels.

@@ -17,9 +17,9 @@ pub struct Halve {
 }
 
 impl Halve {
-    /// From 3 colours over `channels`.
-    pub fn new(channels: &[usize], device: &Device) -> Self {
-        let widths: Vec<usize> = [3].iter().chain(channels).copied().collect();
+    /// From `input` channels, such as the colours of a picture, over `channels`.
+    pub fn new(input: usize, channels: &[usize], device: &Device) -> Self {
+        let widths: Vec<usize> = [input].iter().chain(channels).copied().collect();
         let conv = |pair: &[usize]| {
             let config = Conv2dConfig::new([pair[0], pair[1]], [3, 3]).with_stride([2, 2]);
             config.with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1)).with_bias(false).init(device)
@@ -28,7 +28,7 @@ impl Halve {
         Self { stages: widths.windows(2).map(conv).collect(), norms: channels.iter().map(norm).collect() }
     }
 
-    /// Pictures `[batch, 3, height, width]` to grids `[batch, channels, height, width]`.
+    /// Pictures `[batch, input, height, width]` to grids `[batch, channels, height, width]`.
     ///
     /// # Errors
     /// [`crate::Error::Shape`] for pictures of other channels.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, Result};
 
 /// Power below which all is silence: -70 dB of a full square wave.
-const FLOOR: f32 = 1e-7;
+pub(super) const FLOOR: f32 = 1e-7;
 
 /// How a sound is cut into windows and bands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,17 +37,17 @@ impl Default for Mel {
 /// A prepared transform: window, plan and bands. Can be shared between threads.
 #[derive(Clone)]
 pub struct LogMel {
-    hop: usize,
-    window: Vec<f32>,
-    bands: Vec<Band>,
-    fft: Arc<dyn RealToComplex<f32>>,
+    pub(super) hop: usize,
+    pub(super) window: Vec<f32>,
+    pub(super) bands: Vec<Band>,
+    pub(super) fft: Arc<dyn RealToComplex<f32>>,
 }
 
 /// A triangle over neighbouring frequencies.
 #[derive(Clone, Debug)]
-struct Band {
-    start: usize,
-    weights: Vec<f32>,
+pub(super) struct Band {
+    pub(super) start: usize,
+    pub(super) weights: Vec<f32>,
 }
 
 impl std::fmt::Debug for LogMel {

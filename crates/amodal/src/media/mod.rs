@@ -8,6 +8,7 @@ pub mod audio;
 pub mod augment;
 pub mod cepstrum;
 mod container;
+mod griffin_lim;
 pub mod image;
 pub mod mel;
 mod mp4;

@@ -3,7 +3,7 @@ use super::{Fit, Read, kind};
 use crate::{
     Error, Item, Named, Raw, Result,
     media::{
-        audio::{SoundLimits, decode, resample},
+        audio::{Sound, SoundLimits, decode, encode_wav, resample},
         cepstrum::Cepstrum,
         mel::{LogMel, Mel},
         spec_augment::SpecAugment,
@@ -15,6 +15,12 @@ use burn::module::Module;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+
+/// A target's logarithms of power lie within -2 to 2 by these: silence is -16.1, and speech about -8.
+const MIDDLE: f32 = -8.0;
+const SPREAD: f32 = 4.0;
+/// Steps in which phases are found.
+const ITERATIONS: usize = 60;
 
 /// What is read of a sound's windows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -98,6 +104,19 @@ pub struct Audio {
 }
 
 impl Audio {
+    /// The sound of a file, at the rate of the options, cut to `seconds`.
+    fn samples(&self, raw: &Raw) -> Result<Vec<f32>> {
+        let Raw::Bytes(bytes) = raw else {
+            return Err(Error::data("", format!("{}, expected a sound's file", kind(raw))));
+        };
+        let limits = SoundLimits { max_seconds: self.config.max_seconds, ..SoundLimits::default() };
+        let mut sound = resample(&decode(bytes, &limits)?, self.config.mel.sample_rate_hz);
+        if let Some(seconds) = self.config.seconds {
+            sound.samples.truncate((seconds * self.config.mel.sample_rate_hz as f32) as usize);
+        }
+        Ok(sound.samples)
+    }
+
     /// Numbers a window.
     fn channels(&self) -> usize {
         self.cepstrum.as_ref().map_or(self.mel.num_mels(), |cepstrum| cepstrum.coefficients())
@@ -116,15 +135,7 @@ impl Read for Audio {
     }
 
     fn read(&self, raw: &Raw) -> Result<Item> {
-        let Raw::Bytes(bytes) = raw else {
-            return Err(Error::data("", format!("{}, expected a sound's file", kind(raw))));
-        };
-        let limits = SoundLimits { max_seconds: self.config.max_seconds, ..SoundLimits::default() };
-        let mut sound = resample(&decode(bytes, &limits)?, self.config.mel.sample_rate_hz);
-        if let Some(seconds) = self.config.seconds {
-            sound.samples.truncate((seconds * self.config.mel.sample_rate_hz as f32) as usize);
-        }
-        let mut values = self.mel.compute(&sound.samples);
+        let mut values = self.mel.compute(&self.samples(raw)?);
         let count = values.len().max(1) as f32;
         let mean = values.iter().sum::<f32>() / count;
         let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / count;
@@ -136,13 +147,36 @@ impl Read for Audio {
         Ok(Item::Series { values, channels: self.channels() })
     }
 
+    /// The spectrogram of `seconds`, silence behind the sound, and in one scale for all sounds: it must lead back.
+    fn read_target(&self, raw: &Raw) -> Result<Item> {
+        if self.cepstrum.is_some() {
+            return Err(Error::config("features", "`mfcc` does not lead back to a sound; take `log_mel`"));
+        }
+        let mut samples = self.samples(raw)?;
+        if let Some(seconds) = self.config.seconds {
+            samples.resize((seconds * self.config.mel.sample_rate_hz as f32) as usize, 0.0);
+        }
+        let values = self.mel.compute(&samples).iter().map(|value| (value - MIDDLE) / SPREAD).collect();
+        Ok(Item::Series { values, channels: self.channels() })
+    }
+
+    fn restore(&self, value: f32) -> f32 {
+        value * SPREAD + MIDDLE
+    }
+
     fn formats(&self) -> &'static [&'static str] {
         &["wav"]
     }
 
     fn write(&self, item: &Item, _: &str) -> Result<Raw> {
-        let Item::Series { .. } = item else { return Err(super::no_way_back("a sound")) };
-        Err(super::no_way_back("a sound"))
+        let Item::Series { values, channels } = item else { return Err(super::no_way_back("a sound")) };
+        if *channels != self.mel.num_mels() {
+            return Err(super::no_way_back("a spectrogram"));
+        }
+        let values: Vec<f32> = values.iter().map(|value| self.restore(*value)).collect();
+        let samples = self.mel.invert(&values, ITERATIONS);
+        let sound = Sound { samples, sample_rate_hz: self.config.mel.sample_rate_hz };
+        Ok(Raw::Bytes(encode_wav(&sound).into()))
     }
 
     fn augment(&self, item: &Item, random: &mut Random) -> Option<Item> {

@@ -4,7 +4,7 @@ use amodal::{
     Input, Named, Prediction, Tokens,
     decode::{
         self, Decoder, DecoderConfig, attention_lstm::AttentionLstmConfig, deconv::DeconvConfig,
-        image_tokens::ImageTokensConfig, vae::VaeConfig,
+        image_tokens::ImageTokensConfig, spectrogram::SpectrogramConfig, vae::VaeConfig,
     },
     encode::{
         Encoder, EncoderConfig,
@@ -499,6 +499,7 @@ pub(crate) fn decoders(device: &Device) -> Vec<(&'static str, Decoder, Target)> 
                 (Prediction::Logits(made), Target::Text) => made.dims()[1] == TIME,
                 (Prediction::Values(made), Target::Numbers) => made.dims()[1] == 1,
                 (Prediction::Values(made), Target::Audio) => made.dims()[1] == TIME,
+                (Prediction::Loss(_), Target::Audio) => true,
                 (Prediction::Image(_) | Prediction::Loss(_), Target::Image) => true,
                 (Prediction::Video(_) | Prediction::Loss(_), Target::Video) => true,
                 _ => false,
@@ -531,6 +532,9 @@ fn small_decoder(config: DecoderConfig) -> DecoderConfig {
             num_heads: 2,
             ..config
         }),
+        DecoderConfig::Spectrogram(config) => {
+            DecoderConfig::Spectrogram(SpectrogramConfig { dim: 4, num_layers: 1, num_heads: 2, ..config })
+        }
         DecoderConfig::Deconv(_) => DecoderConfig::Deconv(DeconvConfig { channels: vec![4, 3] }),
         other => other,
     }
