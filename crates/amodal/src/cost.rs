@@ -295,6 +295,7 @@ fn built(config: &DecoderConfig, rows: usize, device: &Device) -> Result<(Decode
         let suits = match (&made, &target.values) {
             (Prediction::Logits(made), Values::Ids(right)) => made.dims()[1] == right.dims()[1],
             (Prediction::Values(made), Values::Series(right)) => made.dims() == right.dims(),
+            (Prediction::Loss(_), Values::Ids(_)) => true,
             (Prediction::Image(_) | Prediction::Loss(_), Values::Image(_)) => true,
             (Prediction::Video(_) | Prediction::Loss(_), Values::Video(_)) => true,
             _ => false,

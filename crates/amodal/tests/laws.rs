@@ -384,7 +384,7 @@ fn decoders_generate_each_row_alone() {
                     }
                     (item, alone) => assert_eq!(item, alone, "{what}, row {row}"),
                 }
-                if let (Item::Ids(ids), Target::Text) = (item, target) {
+                if let (Item::Ids(ids), Target::Text | Target::Word) = (item, target) {
                     assert!(ids.len() <= TIME && ids.iter().all(|id| (2..IDS as u32).contains(id)), "{what}: {ids:?}");
                 }
             }

@@ -2,6 +2,7 @@
 pub mod attention_lstm;
 mod canvas;
 pub mod classifier;
+pub mod ctc;
 pub mod deconv;
 pub mod image_tokens;
 pub mod lstm;
@@ -32,6 +33,7 @@ registry! {
     Decoder(Decode), DecoderConfig {
         "attention_lstm" => AttentionLstm(attention_lstm::AttentionLstm, attention_lstm::AttentionLstmConfig),
         "classifier" => Classifier(classifier::Classifier, classifier::ClassifierConfig),
+        "ctc" => Ctc(ctc::Ctc, ctc::CtcConfig),
         "deconv" => Deconv(deconv::Deconv, deconv::DeconvConfig),
         "image_tokens" => ImageTokens(image_tokens::ImageTokens, image_tokens::ImageTokensConfig),
         "lstm" => Lstm(lstm::Lstm, lstm::LstmConfig),

@@ -441,6 +441,8 @@ pub(crate) enum Target {
     Numbers,
     /// A text of up to [`TIME`] of [`IDS`] units.
     Text,
+    /// A text of one unit and its end.
+    Word,
     /// A picture of 5 × 3.
     Image,
     /// A sound of [`TIME`] windows of 3 bands.
@@ -456,7 +458,7 @@ impl Target {
     pub(crate) fn dims(self) -> Named<usize> {
         let dims: &[(&str, usize)] = match self {
             Self::Classes | Self::Numbers => &[("target", 3)],
-            Self::Text => &[("target", IDS), ("target.words", IDS), ("target.longest", TIME)],
+            Self::Text | Self::Word => &[("target", IDS), ("target.words", IDS), ("target.longest", TIME)],
             Self::Image => &[("target", 3), ("target.height", 5), ("target.width", 3)],
             Self::Audio => &[("target", 3), ("target.time", TIME)],
             Self::Video => &[("target", 3), ("target.height", 5), ("target.width", 3), ("target.frames", TIME)],
@@ -476,6 +478,7 @@ impl Target {
             Self::Classes => (some(3, 1), 1),
             Self::Numbers => (Values::Series(tensor([rows, 1, 3], 5, device)), 1),
             Self::Text => (some(IDS, TIME), TIME),
+            Self::Word => (Values::Ids(ids(&[3, 0].repeat(rows), [rows, 2], device)), 2),
             Self::Image => (Values::Image(tensor([rows, 3, 5, 3], 5, device)), 1),
             Self::Audio => (Values::Series(tensor([rows, TIME, 3], 5, device)), TIME),
             Self::Video => (Values::Video(tensor([rows, TIME, 3, 5, 3], 5, device)), TIME),
@@ -499,7 +502,7 @@ pub(crate) fn decoders(device: &Device) -> Vec<(&'static str, Decoder, Target)> 
                 (Prediction::Logits(made), Target::Text) => made.dims()[1] == TIME,
                 (Prediction::Values(made), Target::Numbers) => made.dims()[1] == 1,
                 (Prediction::Values(made), Target::Audio) => made.dims()[1] == TIME,
-                (Prediction::Loss(_), Target::Audio) => true,
+                (Prediction::Loss(_), Target::Audio | Target::Word) => true,
                 (Prediction::Image(_) | Prediction::Loss(_), Target::Image) => true,
                 (Prediction::Video(_) | Prediction::Loss(_), Target::Video) => true,
                 _ => false,
