@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// The list's entry.
 pub const ENTRY: Entry = Entry {
     name: "bleu",
-    about: "Share of the made runs of 1 to 4 words that are right, over all rows (geometric mean of the four, less for what is shorter than right; BLEU-4 of sacrebleu with tokenize=none, smoothing exp; Papineni et al. 2002, ACL); beside always giving the commonest text. Words are what stands between blanks.",
+    about: "Share of the made runs of 1 to 4 words that are right, over all rows (geometric mean of the four, less for what is shorter than right; BLEU-4 of sacrebleu with tokenize=none, smoothing exp; Papineni et al. 2002, ACL); beside always giving the commonest text. Words are what stands between blanks, or what a dictionary cuts writing without blanks into.",
     kind: Kind::Text,
     make: || Box::new(MadeTexts::new(MEASURES)),
 };

@@ -2,6 +2,7 @@
 use super::{
     Entry, Kind,
     made_texts::{Answer, MadeTexts, TextMeasure, mean},
+    ngrams::words,
 };
 use rust_stemmers::{Algorithm, Stemmer};
 
@@ -32,8 +33,8 @@ fn meteor(rows: &[Answer]) -> f64 {
 }
 
 fn score(made: &str, right: &str, stemmer: &Stemmer) -> f64 {
-    let words = |text: &str| text.split_whitespace().map(str::to_lowercase).enumerate().collect::<Words>();
-    let (mut made, mut right) = (words(made), words(right));
+    let places = |text| words(text).into_iter().map(str::to_lowercase).enumerate().collect::<Words>();
+    let (mut made, mut right) = (places(made), places(right));
     let (given, wanted) = (made.len() as f64, right.len() as f64);
     let mut pairs = matches(&mut made, &mut right);
     for (_, word) in made.iter_mut().chain(&mut right) {

@@ -2,6 +2,7 @@
 use super::{
     Entry, Kind,
     made_texts::{Answer, MadeTexts, TextMeasure, mean},
+    ngrams::words,
     word_error::edit_distance,
 };
 
@@ -20,11 +21,10 @@ const BETA: f64 = 1.2;
 
 fn rouge(rows: &[Answer]) -> f64 {
     mean(rows, |made, right| {
-        // as the reference splits it, no text is one word of no letters: right where that is right
-        let made: Vec<&str> = made.split(' ').collect();
+        let made = pieces(made);
         let (mut precision, mut recall) = (0.0_f64, 0.0_f64);
         for right in right {
-            let right: Vec<&str> = right.split(' ').collect();
+            let right = pieces(right);
             // an exchange as dear as leaving out and putting in: what is left over is in common
             let common = (made.len() + right.len() - edit_distance(&made, &right, 2)) as f64 / 2.0;
             precision = precision.max(common / made.len() as f64);
@@ -35,6 +35,12 @@ fn rouge(rows: &[Answer]) -> f64 {
         }
         (1.0 + BETA * BETA) * precision * recall / (recall + BETA * BETA * precision)
     })
+}
+
+/// A text's words; as the reference has it, no text is one word of no letters, and right where that is right.
+fn pieces(text: &str) -> Vec<&str> {
+    let words = words(text);
+    if words.is_empty() { vec![""] } else { words }
 }
 
 #[cfg(test)]
