@@ -9,10 +9,10 @@ use amodal::{
     fuse::FusionConfig,
     loss::{Loss, LossConfig},
     metrics::{self, Figure, View},
-    modalities::ModalityConfig,
+    modalities::{Modality, ModalityConfig, text::TextConfig},
     registry::About,
     train::device,
-    types::{Build, Values},
+    types::{Build, Values, Written},
 };
 use burn::{
     module::Module,
@@ -599,7 +599,8 @@ fn alignments_are_finite_at_extremes() {
 
 // Metrics
 
-/// Figures of one metric: class metrics of logits, number metrics of values, alignments of two modalities.
+/// Figures of one metric: class metrics of logits, number metrics of values, text metrics of words, picture metrics of
+/// even colours, sound metrics of one band, alignments of two modalities.
 fn measure(entry: &metrics::Entry, masked: bool) -> Vec<Figure> {
     let device = device();
     let mut metric = (entry.make)();
@@ -610,7 +611,19 @@ fn measure(entry: &metrics::Entry, masked: bool) -> Vec<Figure> {
     let (told, true_) = ([1.0, 2.0, 3.0, 4.0, 99.0], [1.0, 1.0, 3.0, 8.0, -99.0]);
     let one_hot: Vec<f32> =
         best[..rows].iter().flat_map(|best| (0..3).map(move |class| f32::from(u8::from(class == *best)))).collect();
+    let words = TextConfig { vocabulary: ["a", "b", "c"].map(String::from).to_vec(), ..TextConfig::default() };
+    let words = words.build(&Build { dims: Named::new(), device: &device }).map(Modality::Text).unwrap();
+    let written = |class: &i64| Written { ids: vec![*class as u32 + 2], ..Written::default() };
+    let even = |levels: &[f32]| {
+        let planes: Vec<f32> = levels.iter().flat_map(|level| [level / 127.5 - 1.0; 3 * 4]).collect();
+        given(&planes, [rows, 3, 2, 2], &device)
+    };
     let (prediction, target) = match entry.kind {
+        metrics::Kind::Text => (
+            Prediction::Text(best[..rows].iter().map(written).collect()),
+            Values::Ids(ids(&right[..rows].iter().map(|class| class + 2).collect::<Vec<_>>(), [rows, 1], &device)),
+        ),
+        metrics::Kind::Image => (Prediction::Image(even(&told[..rows])), Values::Image(even(&true_[..rows]))),
         metrics::Kind::Class => (
             Prediction::Logits(given(&one_hot, [rows, 1, 3], &device)),
             Values::Ids(ids(&right[..rows], [rows, 1], &device)),
@@ -634,8 +647,25 @@ fn measure(entry: &metrics::Entry, masked: bool) -> Vec<Figure> {
     let target = Input { values: target, mask, rows: None };
     let groups = (0..rows as u64).collect();
     let batch = Batch { inputs: Named::new(), targets: [("t".to_string(), target)].into(), groups };
-    metric.update(&View { task: "t", target: None, outputs: &outputs, batch: &batch }).unwrap();
+    let target = (entry.kind == metrics::Kind::Text).then_some(&words);
+    metric.update(&View { task: "t", target, outputs: &outputs, batch: &batch }).unwrap();
     metric.figures()
+}
+
+/// Decibels for each step of the natural logarithm.
+const DECIBELS: f64 = 10.0 / std::f64::consts::LN_10;
+
+/// Mean peak signal to noise ratio of pictures that are as many levels apart.
+fn psnr(apart: &[f64]) -> f64 {
+    let of_one = |apart: &f64| if *apart == 0.0 { 100.0 } else { 20.0 * (255.0 / apart).log10() };
+    apart.iter().map(of_one).sum::<f64>() / apart.len() as f64
+}
+
+/// Mean structural similarity of even pictures to those of levels 1 1 3 8.
+fn ssim(made: &[f64]) -> f64 {
+    let c1 = (0.01_f64 * 255.0).powi(2);
+    let of_one = |(made, right): (&f64, f64)| (2.0 * made * right + c1) / (made * made + right * right + c1);
+    made.iter().zip([1.0, 1.0, 3.0, 8.0]).map(of_one).sum::<f64>() / 4.0
 }
 
 #[test]
@@ -653,6 +683,27 @@ fn metrics_of_a_known_case() {
             "rmse" => vec![((17.0_f64 / 4.0).sqrt(), (32.75_f64 / 4.0).sqrt())],
             // ranks 1 3 3 1 of 4 (as near counts as nearer), both ways
             "retrieval" => [[(0.5, 0.25), (1.0, 1.0), (1.0, 1.0), (3.0, 2.5)]; 2].concat(),
+            // a b b c, right are a b c c: three of four; always c: two
+            "exact" | "rouge" => vec![(0.75, 0.5)],
+            "word_error" => vec![(0.25, 0.5), (0.25, 0.5)],
+            // no text has four words
+            "bleu" => vec![(0.0, 0.0)],
+            // one of four lengths of runs, of cosine 1
+            "cider" => vec![(2.5 * 0.75, 2.5 * 0.5)],
+            // one piece of one word costs half
+            "meteor" => vec![(0.75 / 2.0, 0.5 / 2.0)],
+            // errors 0 1 0 4 of a level; from the mean 3 (rounded): 2 2 0 5
+            "psnr" => vec![(psnr(&[0.0, 1.0, 0.0, 4.0]), psnr(&[2.0, 2.0, 0.0, 5.0]))],
+            // brightness alone differs
+            "ssim" => vec![(ssim(&[1.0, 2.0, 3.0, 4.0]), ssim(&[3.0, 3.0, 3.0, 3.0]))],
+            // means 2.5 and 3.25, variances 5/3 and 32.75/3, in each of 48 places; all of them go together
+            "frechet" => {
+                let apart = |mean: f64, one: f64, other: f64| mean * mean + (one.sqrt() - other.sqrt()).powi(2);
+                let places = 48.0 / (255.0 * 255.0);
+                vec![(places * apart(0.75, 5.0 / 3.0, 32.75 / 3.0), places * apart(0.0, 0.0, 32.75 / 3.0))]
+            }
+            // errors 0 1 0 4; from the mean 3.25: 2.25 2.25 0.25 4.75; both figures, as there is one number a row
+            "mel_distance" => vec![(1.25 * DECIBELS, 2.375 * DECIBELS); 2],
             name => panic!("`{name}` is new: add its known case here"),
         };
         assert_eq!(found.len(), expected.len(), "{}: {figures:?}", entry.name);

@@ -1,9 +1,24 @@
 //! Metrics: counted over rows held out, each beside the floor that a thoughtless answer reaches on the same rows.
 pub mod accuracy;
+pub mod bleu;
+pub mod cider;
+pub mod exact;
 pub mod f1;
+pub mod frechet;
+#[cfg(test)]
+mod golden;
+mod made_media;
+mod made_texts;
 pub mod mae;
+pub mod mel_distance;
+pub mod meteor;
+mod ngrams;
+pub mod psnr;
 pub mod retrieval;
 pub mod rmse;
+pub mod rouge;
+pub mod ssim;
+pub mod word_error;
 
 use crate::{Batch, Error, Item, Outputs, Raw, Result, media::image::Picture, modalities::Modality, suggest};
 use serde::Serialize;
@@ -80,19 +95,43 @@ pub struct Entry {
 }
 
 /// Every metric.
-pub const ALL: &[Entry] = &[accuracy::ENTRY, f1::ENTRY, mae::ENTRY, retrieval::ENTRY, rmse::ENTRY];
+pub const ALL: &[Entry] = &[
+    accuracy::ENTRY,
+    bleu::ENTRY,
+    cider::ENTRY,
+    exact::ENTRY,
+    f1::ENTRY,
+    frechet::ENTRY,
+    mae::ENTRY,
+    mel_distance::ENTRY,
+    meteor::ENTRY,
+    psnr::ENTRY,
+    retrieval::ENTRY,
+    rmse::ENTRY,
+    rouge::ENTRY,
+    ssim::ENTRY,
+    word_error::ENTRY,
+];
+
+impl Entry {
+    /// Whether it measures such tasks. What reads pictures reads the frames of clips too.
+    fn applies(&self, kind: Kind) -> bool {
+        self.kind == kind || (self.kind, kind) == (Kind::Image, Kind::Video)
+    }
+}
 
 /// The metrics of a task: those it names, or all that apply.
 ///
 /// # Errors
 /// [`Error::Config`] for an unknown name, and for one that does not apply.
 pub fn choose(names: &[String], kind: Kind) -> Result<Vec<&'static Entry>> {
+    let applying: Vec<&Entry> = ALL.iter().filter(|entry| entry.applies(kind)).collect();
     if names.is_empty() {
-        return Ok(ALL.iter().filter(|entry| entry.kind == kind).collect());
+        return Ok(applying);
     }
-    let applying: Vec<&str> = ALL.iter().filter(|entry| entry.kind == kind).map(|entry| entry.name).collect();
     let entry = |name: &String| {
-        ALL.iter().find(|entry| entry.name == name && entry.kind == kind).ok_or_else(|| {
+        applying.iter().find(|entry| entry.name == name).copied().ok_or_else(|| {
+            let applying: Vec<&str> = applying.iter().map(|entry| entry.name).collect();
             let problem = format!("no metric `{name}` for this task; here are: {}", applying.join(", "));
             let near = suggest(name, applying.iter().copied()).map(|near| format!("did you mean `{near}`?"));
             Error::config("metrics", problem).with_help(near.unwrap_or_default())
@@ -126,7 +165,6 @@ pub(crate) fn numbers(view: &View) -> Result<Vec<(f64, f64)>> {
 }
 
 /// What was made of each row that has a target, and what is right, as `modality` writes them.
-#[allow(dead_code, reason = "read by the metrics of the next commit")]
 fn made(view: &View) -> Result<Vec<(Item, Item)>> {
     let made = crate::loss::of_task(&view.outputs.decoded, view.task, "prediction")?.items()?;
     let target = crate::loss::target(view.batch, view.task)?;
@@ -137,7 +175,6 @@ fn made(view: &View) -> Result<Vec<(Item, Item)>> {
 }
 
 /// The text that was written for each row that has a target, and the right one.
-#[allow(dead_code, reason = "read by the metrics of the next commit")]
 pub(crate) fn texts(view: &View) -> Result<Vec<(String, String)>> {
     let text = |item: &Item| match view.target.map(|target| target.get().write(item, "txt")) {
         Some(Ok(Raw::Text(text))) => Ok(text),
@@ -148,7 +185,6 @@ pub(crate) fn texts(view: &View) -> Result<Vec<(String, String)>> {
 }
 
 /// Each picture that was drawn for a row that has a target, and the right one; of a clip each frame.
-#[allow(dead_code, reason = "read by the metrics of the next commit")]
 pub(crate) fn pictures(view: &View) -> Result<Vec<(Picture, Picture)>> {
     let pictures = |item: Item| match item {
         Item::Image { pixels, height, width } => vec![Picture { height, width, pixels }],
@@ -163,7 +199,6 @@ pub(crate) fn pictures(view: &View) -> Result<Vec<(Picture, Picture)>> {
 
 /// The spectrogram that was made for each row that has a target, and the right one: the logarithm of the power of each window
 /// and band, of the same length.
-#[allow(dead_code, reason = "read by the metrics of the next commit")]
 pub(crate) fn spectrograms(view: &View) -> Result<Vec<(Vec<f32>, Vec<f32>)>> {
     let values = |item: Item| match item {
         Item::Series { values, .. } => {

@@ -100,7 +100,7 @@ impl Fit for TextConfig {
 }
 
 /// Whether words that end or begin with this letter stand without a blank: Chinese, Japanese, Thai, Lao, Khmer, Burmese.
-fn joins(letter: char) -> bool {
+pub(crate) fn joins(letter: char) -> bool {
     matches!(u32::from(letter), 0x0e00..=0x0eff | 0x1000..=0x109f | 0x1780..=0x17ff | 0x3040..=0x30ff | 0x3400..=0x9fff
         | 0x2_0000..=0x3_ffff)
 }
