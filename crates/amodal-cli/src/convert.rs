@@ -66,6 +66,9 @@ pub(crate) struct SamplingArgs {
     /// Draw one of the likeliest that hold this share of the probability
     #[arg(long, value_name = "P", help_heading = "Sampling")]
     top_p: Option<f64>,
+    /// Draw so many pictures, sounds or clips, and keep the one that the model's own alignment finds nearest
+    #[arg(long, value_name = "N", help_heading = "Sampling")]
+    candidates: Option<usize>,
     /// Seed of what is drawn
     #[arg(long = "sample-seed", value_name = "SEED", help_heading = "Sampling")]
     seed: Option<u64>,
@@ -74,8 +77,8 @@ pub(crate) struct SamplingArgs {
 impl SamplingArgs {
     /// What is asked for, on top of `own`; `None` where nothing is.
     pub(crate) fn over(&self, own: &Sampling) -> Result<Option<Sampling>, Error> {
-        let Self { beam, temperature, top_k, top_p, seed } = self.clone();
-        if (beam, temperature, top_k, top_p, seed) == (None, None, None, None, None) {
+        let Self { beam, temperature, top_k, top_p, candidates, seed } = self.clone();
+        if (beam, temperature, top_k, top_p, candidates, seed) == (None, None, None, None, None, None) {
             return Ok(None);
         }
         let mut sampling = own.clone();
@@ -83,6 +86,7 @@ impl SamplingArgs {
         sampling.temperature = temperature.unwrap_or(sampling.temperature);
         sampling.top_k = top_k.unwrap_or(sampling.top_k);
         sampling.top_p = top_p.unwrap_or(sampling.top_p);
+        sampling.candidates = candidates.unwrap_or(sampling.candidates);
         sampling.seed = seed.unwrap_or(sampling.seed);
         sampling.check().map_err(|error| error.within("--"))?;
         Ok(Some(sampling))

@@ -1,6 +1,6 @@
 //! From some modalities to another: which task does it, and what its decoder makes.
 use crate::{
-    Error, Item, Named, Raw, Result,
+    Error, Input, Item, Named, Prediction, Raw, Result, Tokens,
     data::Examples,
     decode::Sampling,
     modalities::Modality,
@@ -135,6 +135,43 @@ impl Run {
         }
     }
 
+    /// How near what was made of each row is to what was given, by the model's alignment: the cosine, summed over what was
+    /// given.
+    fn nearness(&self, conversion: &Conversion, given: &Named<Tokens>, made: &[Item]) -> Result<Vec<f32>> {
+        let no = |problem: String| {
+            let at = format!("tasks.{}.sampling.candidates", conversion.task);
+            let help = "add a task with loss = { type = \"info_nce\" } over both, or leave one candidate";
+            Error::config(at, problem).with_help(help)
+        };
+        let Some(reader) = self.reader(conversion) else {
+            return Err(no(format!("no modality reads what `{}` makes", conversion.task)));
+        };
+        let (_, modality) = self.model.modalities().find(|(name, _)| *name == reader).expect("it is one of the run's");
+        let (modality, made) = (modality.get(), made.iter());
+        let format = modality.formats()[0];
+        // as it would be read from a file, whatever the target's options are
+        let target = self.target(conversion)?.get();
+        let read = made.map(|item| modality.read(&target.write(item, format)?)).collect::<Result<Vec<Item>>>()?;
+        let input =
+            Input::stack(&read.iter().map(Some).collect::<Vec<_>>(), &modality.blank(), modality.time(), &device())?;
+        let mut tokens = given.clone();
+        tokens.insert(reader.clone(), self.model.encode_one(&reader, &input)?);
+        let mut near = vec![0.0; read.len()];
+        let embedded = self.model.embed(&tokens)?;
+        let Some(vectors) = embedded.values().find(|vectors| {
+            vectors.contains_key(&reader)
+                && conversion.from.iter().any(|name| *name != reader && vectors.contains_key(name))
+        }) else {
+            return Err(no(format!("no task aligns `{reader}` with {}", conversion.from.join(" or "))));
+        };
+        for other in conversion.from.iter().filter(|name| **name != reader) {
+            let Some(other) = vectors.get(other) else { continue };
+            let cosine = (vectors[&reader].pool() * other.pool()).sum_dim(1);
+            near.iter_mut().zip(cosine.into_data().iter::<f32>()).for_each(|(sum, cosine)| *sum += cosine);
+        }
+        Ok(near)
+    }
+
     /// What a conversion makes of some rows, in a format of [`formats`](Self::formats); `sampling` instead of the task's own
     /// where given.
     ///
@@ -149,15 +186,34 @@ impl Run {
         format: &str,
     ) -> Result<Vec<Made>> {
         let target = self.target(conversion)?.get();
+        let sampling = sampling.unwrap_or(&self.config.tasks[&conversion.task].sampling);
         let mut all = Vec::with_capacity(rows.len());
         for rows in rows.chunks(self.config.train.batch_size.max(64)) {
             let batch = examples.gather(rows, None, false)?.batch(&device())?;
-            let only = Some(vec![conversion.task.clone()]);
-            let how = Generate { only, sampling: sampling.cloned(), first: all.len() };
-            let mut made = self.model.generate(&self.model.encode(&batch.inputs)?, &how)?.decoded;
-            let made = made.remove(&conversion.task).expect("it was asked for");
+            let encoded = self.model.encode(&batch.inputs)?;
+            let draw = |candidate: usize| -> Result<Prediction> {
+                let seed = sampling.seed.wrapping_add((candidate as u64) << 32);
+                let only = Some(vec![conversion.task.clone()]);
+                let how = Generate { only, sampling: Some(Sampling { seed, ..sampling.clone() }), first: all.len() };
+                let mut made = self.model.generate(&encoded, &how)?.decoded;
+                Ok(made.remove(&conversion.task).expect("it was asked for"))
+            };
+            let made = draw(0)?;
             let texts = made.texts().unwrap_or_default();
-            for (row, item) in made.items()?.iter().enumerate() {
+            let mut items = made.items()?;
+            if sampling.candidates > 1 && target.is_media() {
+                let mut best = self.nearness(conversion, &encoded, &items)?;
+                for candidate in 1..sampling.candidates {
+                    let others = draw(candidate)?.items()?;
+                    let near = self.nearness(conversion, &encoded, &others)?;
+                    for (row, (item, near)) in others.into_iter().zip(near).enumerate() {
+                        if near > best[row] {
+                            (items[row], best[row]) = (item, near);
+                        }
+                    }
+                }
+            }
+            for (row, item) in items.iter().enumerate() {
                 let value = target.write(item, format)?;
                 let written = texts.get(row);
                 let mut looks = Vec::new();

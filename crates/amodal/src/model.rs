@@ -139,16 +139,25 @@ impl Model {
 
     /// Tokens of every modality, one entry a row.
     pub fn encode(&self, inputs: &Named<Input>) -> Result<Named<Tokens>> {
-        let mut encoded = Named::new();
-        for (name, encoder) in self.names.modalities.iter().zip(&self.encode) {
+        let each = self.names.modalities.iter().map(|name| {
             let input = inputs.get(name).ok_or_else(|| Error::config(name, "is not in the batch"))?;
-            let mut tokens = encoder.get().encode(input).map_err(|error| at_part(error, &format!("encode.{name}")))?;
-            if let Some(rows) = &input.rows {
-                tokens = tokens.select(rows.clone());
-            }
-            encoded.insert(name.clone(), tokens);
-        }
-        Ok(encoded)
+            Ok((name.clone(), self.encode_one(name, input)?))
+        });
+        each.collect()
+    }
+
+    /// Tokens of one modality, one entry a row.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where there is no such modality.
+    pub fn encode_one(&self, name: &str, input: &Input) -> Result<Tokens> {
+        let at = self.names.modalities.iter().position(|known| known == name);
+        let encoder = at.map(|at| &self.encode[at]).ok_or_else(|| Error::config(name, "is no modality"))?;
+        let tokens = encoder.get().encode(input).map_err(|error| at_part(error, &format!("encode.{name}")))?;
+        Ok(match &input.rows {
+            Some(rows) => tokens.select(rows.clone()),
+            None => tokens,
+        })
     }
 
     /// Unit vectors in the shared space, by alignment task and modality.

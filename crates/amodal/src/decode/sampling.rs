@@ -25,6 +25,9 @@ pub struct Sampling {
     /// Share of the probability that the units hold that one is drawn of, the most likely first (Holtzman et al. 2019,
     /// arXiv:1904.09751).
     pub top_p: f64,
+    /// Pictures, sounds or clips that are drawn for a row by `convert`, of which the one that the model's own alignment finds
+    /// nearest to what is given is kept (re-ranking, Ramesh et al. 2021, arXiv:2102.12092, section 2.6).
+    pub candidates: usize,
     /// Seed of what is drawn; each row has draws of its own.
     pub seed: u64,
     /// The number of the first row.
@@ -34,7 +37,7 @@ pub struct Sampling {
 
 impl Default for Sampling {
     fn default() -> Self {
-        Self { beam: 1, length_penalty: 1.0, temperature: 0.0, top_k: 0, top_p: 1.0, seed: 0, first: 0 }
+        Self { beam: 1, length_penalty: 1.0, temperature: 0.0, top_k: 0, top_p: 1.0, candidates: 1, seed: 0, first: 0 }
     }
 }
 
@@ -46,6 +49,7 @@ impl Sampling {
     pub fn check(&self) -> Result<()> {
         at_least("beam", self.beam, 1)?;
         within("beam", self.beam as f64, 1.0, 256.0)?;
+        within("candidates", self.candidates as f64, 1.0, 1024.0)?;
         within("length_penalty", self.length_penalty, 0.0, 10.0)?;
         within("temperature", self.temperature, 0.0, 100.0)?;
         within("top_p", self.top_p, 1e-6, 1.0)
