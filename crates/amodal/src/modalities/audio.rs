@@ -7,6 +7,7 @@ use crate::{
         cepstrum::Cepstrum,
         mel::{LogMel, Mel},
         spec_augment::SpecAugment,
+        write,
     },
     random::Random,
     types::{Build, within},
@@ -137,7 +138,7 @@ impl Read for Audio {
     }
 
     fn formats(&self) -> &'static [&'static str] {
-        &["wav"]
+        write::SOUNDS
     }
 
     fn write(&self, item: &Item, _: &str) -> Result<Raw> {
