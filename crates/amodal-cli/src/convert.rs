@@ -227,7 +227,7 @@ fn format(run: &Run, step: &Conversion, path: Option<&Path>) -> Result<&'static 
 }
 
 fn png(picture: &Picture) -> Result<Vec<u8>, Error> {
-    amodal::media::image::encode_png(picture)
+    amodal::media::write::picture(picture, "png")
 }
 
 /// A table like the one that was read, with what was made in the column of the target: another run can be measured on it.

@@ -134,19 +134,6 @@ pub(super) fn broken(error: &image::ImageError, name: &str, length: usize) -> Er
     }
 }
 
-/// A picture as a PNG file.
-///
-/// # Errors
-/// [`Error::Data`] for a picture without area.
-pub fn encode_png(picture: &Picture) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let encoder = image::codecs::png::PngEncoder::new(&mut bytes);
-    let (width, height) = (picture.width as u32, picture.height as u32);
-    image::ImageEncoder::write_image(encoder, &picture.pixels, width, height, image::ExtendedColorType::Rgb8)
-        .map_err(|error| Error::data("", error.to_string()))?;
-    Ok(bytes)
-}
-
 /// Scales `picture` to `height` × `width` with a Lanczos filter that widens as it shrinks (no aliasing).
 ///
 /// A picture or frame without area gives a white frame.

@@ -1,4 +1,5 @@
-//! Bytes to pictures and sounds, and what is done to them before a model reads them. Nothing here knows of tensors.
+//! Bytes to pictures, sounds and clips, what is done to them before a model reads them, and the way back to bytes
+//! ([`write`]). Nothing here knows of tensors.
 //!
 //! Every decoder works under limits that are checked from the header, answers broken data with
 //! [`Error::Data`](crate::Error::Data) whose place is empty (the caller knows file and row), and never reads another
@@ -8,6 +9,7 @@ pub mod audio;
 pub mod augment;
 pub mod cepstrum;
 mod container;
+mod film;
 mod griffin_lim;
 pub mod image;
 pub mod mel;
@@ -16,6 +18,7 @@ pub mod spec_augment;
 mod svg;
 pub mod video;
 mod wav;
+pub mod write;
 
 /// The first bytes of something that is not what it should be, for a message: `"GARBAGE\n"`.
 fn start_of(bytes: &[u8]) -> String {

@@ -322,9 +322,14 @@ fn turned(picture: Picture, turns: usize) -> Picture {
 }
 
 /// BT.601, for small pictures that say nothing.
-const BT_601: (f32, f32) = (0.299, 0.114);
+pub(super) const BT_601: (f32, f32) = (0.299, 0.114);
 /// BT.709, for large pictures that say nothing.
 const BT_709: (f32, f32) = (0.2126, 0.0722);
+
+/// Share of red and of blue in the brightness of pictures that say nothing.
+pub(super) fn usual_colours(height: usize) -> (f32, f32) {
+    if height >= 720 { BT_709 } else { BT_601 }
+}
 
 /// What a `colr` box says.
 fn colours(part: &[u8]) -> Option<Colours> {
@@ -340,7 +345,7 @@ fn colours(part: &[u8]) -> Option<Colours> {
 
 /// RGB of brightness and two colour differences at half the size; `None` where they do not fit.
 fn rgb([y, u, v]: [&[u8]; 3], height: usize, width: usize, colours: Option<Colours>) -> Option<Vec<u8>> {
-    let (red, blue) = if height >= 720 { BT_709 } else { BT_601 };
+    let (red, blue) = usual_colours(height);
     let Colours { red, blue, full_range } = colours.unwrap_or(Colours { red, blue, full_range: false });
     let green = 1.0 - red - blue;
     let (low, luma, chroma) = if full_range { (0.0, 1.0, 1.0) } else { (16.0, 255.0 / 219.0, 255.0 / 224.0) };

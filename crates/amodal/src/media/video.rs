@@ -23,6 +23,16 @@ pub struct Clip {
     pub seconds: f64,
 }
 
+impl Clip {
+    /// Pictures that follow each other evenly.
+    pub fn even(pictures: Vec<Picture>, seconds: f64) -> Self {
+        let count = pictures.len();
+        let start = |at: usize| at as f64 * seconds / count as f64;
+        let frame = |(at, picture)| Frame { seconds: start(at), picture };
+        Self { frames: pictures.into_iter().enumerate().map(frame).collect(), count, seconds }
+    }
+}
+
 /// What a clip may cost, checked before its frames are decoded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClipLimits {

@@ -119,9 +119,14 @@ pub fn encode_wav(sound: &Sound) -> Vec<u8> {
     bytes.extend(b"\x02\0\x10\0data");
     bytes.extend(length.to_le_bytes());
     for sample in &sound.samples {
-        bytes.extend(((sample * 32768.0).round() as i16).to_le_bytes()); // `as` saturates
+        bytes.extend(sixteen_bits(*sample).to_le_bytes());
     }
     bytes
+}
+
+/// A sample as 16 bits hold it, at the ends of the range where it is beyond.
+pub(super) fn sixteen_bits(sample: f32) -> i16 {
+    (sample * 32768.0).round() as i16 // `as` saturates
 }
 
 #[cfg(test)]

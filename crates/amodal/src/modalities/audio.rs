@@ -3,10 +3,11 @@ use super::{Fit, Read, kind};
 use crate::{
     Error, Item, Named, Raw, Result,
     media::{
-        audio::{Sound, SoundLimits, decode, encode_wav, resample},
+        audio::{Sound, SoundLimits, decode, resample},
         cepstrum::Cepstrum,
         mel::{LogMel, Mel},
         spec_augment::SpecAugment,
+        write,
     },
     random::Random,
     types::{Build, within},
@@ -165,10 +166,10 @@ impl Read for Audio {
     }
 
     fn formats(&self) -> &'static [&'static str] {
-        &["wav"]
+        write::SOUNDS
     }
 
-    fn write(&self, item: &Item, _: &str) -> Result<Raw> {
+    fn write(&self, item: &Item, format: &str) -> Result<Raw> {
         let Item::Series { values, channels } = item else { return Err(super::no_way_back("a sound")) };
         if *channels != self.mel.num_mels() {
             return Err(super::no_way_back("a spectrogram"));
@@ -176,7 +177,7 @@ impl Read for Audio {
         let values: Vec<f32> = values.iter().map(|value| self.restore(*value)).collect();
         let samples = self.mel.invert(&values, ITERATIONS);
         let sound = Sound { samples, sample_rate_hz: self.config.mel.sample_rate_hz };
-        Ok(Raw::Bytes(encode_wav(&sound).into()))
+        Ok(Raw::Bytes(write::sound(&sound, format)?.into()))
     }
 
     fn augment(&self, item: &Item, random: &mut Random) -> Option<Item> {

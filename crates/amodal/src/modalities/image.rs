@@ -5,6 +5,7 @@ use crate::{
     media::{
         augment::Augment,
         image::{Fit as Fitting, Limits, Picture, decode, resize},
+        write,
     },
     random::Random,
     types::{Build, at_least, within},
@@ -74,13 +75,13 @@ impl Read for Image {
     }
 
     fn formats(&self) -> &'static [&'static str] {
-        &["png"]
+        write::PICTURES
     }
 
-    fn write(&self, item: &Item, _: &str) -> Result<Raw> {
+    fn write(&self, item: &Item, format: &str) -> Result<Raw> {
         let Item::Image { pixels, height, width } = item else { return Err(super::no_way_back("a picture")) };
         let picture = Picture { height: *height, width: *width, pixels: pixels.clone() };
-        Ok(Raw::Bytes(crate::media::image::encode_png(&picture)?.into()))
+        Ok(Raw::Bytes(write::picture(&picture, format)?.into()))
     }
 
     fn augment(&self, item: &Item, random: &mut Random) -> Option<Item> {

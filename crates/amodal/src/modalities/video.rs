@@ -5,7 +5,8 @@ use crate::{
     media::{
         augment::Augment,
         image::{Fit as Fitting, Limits, Picture, resize},
-        video::{ClipLimits, decode},
+        video::{Clip, ClipLimits, decode},
+        write,
     },
     random::Random,
     types::{Build, at_least, within},
@@ -28,6 +29,8 @@ pub struct VideoConfig {
     pub fit: Fitting,
     /// Frames a second of a folder of pictures.
     pub frame_rate: f64,
+    /// How long a clip plays that a decoder makes of all `frames`, in seconds.
+    pub seconds: f64,
     /// Longest clip that is decoded, in seconds.
     pub max_seconds: f64,
     /// Largest frame that is decoded, in megapixels.
@@ -43,6 +46,7 @@ impl Default for VideoConfig {
             frames: 8,
             fit: Fitting::default(),
             frame_rate: 25.0,
+            seconds: 1.0,
             max_seconds: 3600.0,
             max_megapixels: 40.0,
             augment: Augment::default(),
@@ -58,6 +62,7 @@ impl VideoConfig {
         at_least("frames", self.frames, 1)?;
         within("frames", self.frames as f64, 1.0, 1024.0)?;
         within("frame_rate", self.frame_rate, 1e-3, 1e4)?;
+        within("seconds", self.seconds, 1e-3, 1e6)?;
         within("max_seconds", self.max_seconds, 1e-3, 1e6)?;
         within("max_megapixels", self.max_megapixels, 1e-6, 1e6)?;
         self.augment.check().map_err(|error| error.within("augment"))?;
@@ -100,12 +105,16 @@ impl Read for Video {
     }
 
     fn formats(&self) -> &'static [&'static str] {
-        &["gif"]
+        write::CLIPS
     }
 
-    fn write(&self, item: &Item, _: &str) -> Result<Raw> {
-        let Item::Video { .. } = item else { return Err(super::no_way_back("a clip")) };
-        Err(super::no_way_back("a clip"))
+    fn write(&self, item: &Item, format: &str) -> Result<Raw> {
+        let Item::Video { pixels, frames, height, width } = item else { return Err(super::no_way_back("a clip")) };
+        let (height, width) = (*height, *width);
+        let frame = |pixels: &[u8]| Picture { height, width, pixels: pixels.to_vec() };
+        let pictures: Vec<Picture> = pixels.chunks((height * width * 3).max(1)).map(frame).collect();
+        let seconds = self.config.seconds * *frames as f64 / self.config.frames as f64;
+        Ok(Raw::Bytes(write::clip(&Clip::even(pictures, seconds), format)?.into()))
     }
 
     fn augment(&self, item: &Item, random: &mut Random) -> Option<Item> {
@@ -143,6 +152,27 @@ mod tests {
         let Item::Video { pixels, frames: 4, height: 4, width: 4 } = &item else { panic!("{item:?}") };
         let greys: Vec<u8> = pixels.chunks(48).map(|frame| (frame[0] + 15) / 30).collect();
         assert_eq!((item.time(), greys), (4, vec![1, 3, 5, 7]));
+    }
+
+    #[test]
+    fn what_is_written_plays_as_long_as_asked_for() {
+        let video = video(VideoConfig { size: 4, frames: 4, seconds: 2.0, ..VideoConfig::default() });
+        let item =
+            Item::Video { pixels: (0..4).flat_map(|at| [at * 60; 48]).collect(), frames: 4, height: 4, width: 4 };
+        for format in video.formats() {
+            let written = video.write(&item, format).unwrap();
+            let Raw::Bytes(bytes) = &written else { panic!("{written:?}") };
+            let clip = decode(bytes, 9, &ClipLimits::default(), |picture| picture).unwrap();
+            assert!((clip.seconds - 2.0).abs() < 1e-6 && clip.count == 4, "{format}: {} s", clip.seconds);
+            if *format != "mp4" {
+                assert_eq!(video.read(&written).unwrap(), item, "{format}");
+            }
+        }
+        let Item::Video { pixels, .. } = item else { panic!() };
+        let half = Item::Video { pixels: pixels[..96].to_vec(), frames: 2, height: 4, width: 4 };
+        let Raw::Bytes(bytes) = video.write(&half, "gif").unwrap() else { panic!() };
+        assert_eq!(decode(&bytes, 9, &ClipLimits::default(), |picture| picture).unwrap().seconds, 1.0);
+        assert!(video.write(&Item::Ids(vec![1]), "gif").is_err());
     }
 
     #[test]

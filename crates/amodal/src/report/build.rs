@@ -250,8 +250,8 @@ fn conversions(run: &Run, examples: &Examples, split: &str, rows: &[usize]) -> R
             hits.push(Hit { item: Item { media: drawn, caption: "made".into(), score: None }, right });
             hits.push(Hit { item: Item { media: expected, caption: "in the data".into(), score: None }, right: None });
             for (word, picture) in super::looks(run, examples, *row, &conversion, made)? {
-                let media =
-                    media::image::encode_png(&picture).map(|bytes| Media::Image { mime: "image/png".into(), bytes });
+                let media = media::write::picture(&picture, "png")
+                    .map(|bytes| Media::Image { mime: "image/png".into(), bytes });
                 hits.push(Hit { item: Item { media: media?, caption: word, score: None }, right: None });
             }
             let query = conversion.from.first().map(|name| item(run, examples, *row, name)).unwrap_or_default();
@@ -374,11 +374,7 @@ fn picture(bytes: &[u8]) -> Option<Media> {
         }
         false => picture,
     };
-    let (height, width) = (picture.height as u32, picture.width as u32);
-    let buffer = image::RgbImage::from_raw(width, height, picture.pixels)?;
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    buffer.write_to(&mut bytes, image::ImageFormat::Png).ok()?;
-    Some(Media::Image { mime: "image/png".into(), bytes: bytes.into_inner() })
+    Some(Media::Image { mime: "image/png".into(), bytes: media::write::picture(&picture, "png").ok()? })
 }
 
 /// A film as a moving GIF of a few frames, small enough for a page.
@@ -389,18 +385,9 @@ fn film(bytes: &[u8]) -> Option<Media> {
         media::image::resize(&picture, scaled(picture.height), scaled(picture.width), media::image::Fit::Stretch)
     };
     let clip = media::video::decode(bytes, FILM_FRAMES, &media::video::ClipLimits::default(), small).ok()?;
-    let delay = clip.seconds.min(10.0) / clip.frames.len() as f64;
-    let delay = image::Delay::from_saturating_duration(std::time::Duration::from_secs_f64(delay));
-    let mut bytes = Vec::new();
-    let mut encoder = image::codecs::gif::GifEncoder::new(&mut bytes);
-    encoder.set_repeat(image::codecs::gif::Repeat::Infinite).ok()?;
-    for frame in clip.frames {
-        let (height, width) = (frame.picture.height as u32, frame.picture.width as u32);
-        let pixels = image::DynamicImage::from(image::RgbImage::from_raw(width, height, frame.picture.pixels)?);
-        encoder.encode_frame(image::Frame::from_parts(pixels.into_rgba8(), 0, 0, delay)).ok()?;
-    }
-    drop(encoder);
-    Some(Media::Image { mime: "image/gif".into(), bytes })
+    let pictures = clip.frames.into_iter().map(|frame| frame.picture).collect();
+    let clip = media::video::Clip::even(pictures, clip.seconds.min(10.0));
+    Some(Media::Image { mime: "image/gif".into(), bytes: media::write::clip(&clip, "gif").ok()? })
 }
 
 /// A sound, short enough for a page.
