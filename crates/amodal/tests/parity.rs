@@ -73,6 +73,7 @@ fn compare_outputs(what: &str, outputs: &Outputs, wanted: &Weights, tolerance: f
             None => match &outputs.decoded[name] {
                 Prediction::Logits(values) | Prediction::Values(values) => values.clone(),
                 Prediction::Image(values) => values.clone().flatten(2, 3),
+                Prediction::Loss(loss) => loss.clone().reshape([1, 1, 1]),
                 other => panic!("{what}: {name} is {other:?}"),
             },
         };

@@ -210,7 +210,7 @@ fn other_format(bytes: &[u8]) -> Option<&'static str> {
         [b'O', b'g', b'g', b'S', ..] => "Ogg video",
         [0x30, 0x26, 0xb2, 0x75, ..] => "Windows Media video",
         [0, 0, 1, 0xb3 | 0xba, ..] => "MPEG video",
-        [0x47, ..] if bytes.get(188) == Some(&0x47) => "an MPEG transport stream",
+        [0x47, ..] if !bytes.starts_with(b"GIF8") && bytes.get(188) == Some(&0x47) => "an MPEG transport stream",
         _ => return None,
     })
 }

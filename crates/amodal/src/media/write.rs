@@ -1,7 +1,5 @@
 //! Writes pictures, sounds and clips as files: the way back of [`image::decode`](super::image::decode),
 //! [`audio::decode`](super::audio::decode) and [`video::decode`](super::video::decode), which read all of them.
-use flacenc::component::BitRepr;
-use flacenc::error::Verify;
 use image::codecs::{gif, jpeg::JpegEncoder, png::PngEncoder, webp::WebPEncoder};
 use image::{ExtendedColorType, ImageEncoder, RgbImage};
 
@@ -9,13 +7,12 @@ use super::audio::{Sound, check_rate, encode_wav};
 use super::film;
 use super::image::Picture;
 use super::video::Clip;
-use super::wav::sixteen_bits;
 use crate::{Error, Result};
 
 /// Endings of pictures that are written, the usual one first: PNG and WebP without loss, JPEG, and GIF of 256 colours.
 pub const PICTURES: &[&str] = &["png", "jpg", "jpeg", "webp", "gif"];
 /// Endings of sounds that are written, the usual one first: 16 bits, one channel.
-pub const SOUNDS: &[&str] = &["wav", "flac"];
+pub const SOUNDS: &[&str] = &["wav"];
 /// Endings of clips that are written, the usual one first: GIF of 256 colours a frame, MP4 with H.264, WebP and PNG
 /// without loss; all but MP4 start again at their end.
 pub const CLIPS: &[&str] = &["gif", "mp4", "webp", "png", "apng"];
@@ -59,20 +56,7 @@ pub fn sound(sound: &Sound, format: &str) -> Result<Vec<u8>> {
     if sound.samples.len() > (u32::MAX as usize - 44) / 2 {
         return Err(Error::data("", format!("a sound of {:.0} seconds is too long for a file", sound.seconds())));
     }
-    if format == "wav" { Ok(encode_wav(sound)) } else { flac(sound) }
-}
-
-fn flac(sound: &Sound) -> Result<Vec<u8>> {
-    let refused = |error: String| Error::data("", format!("FLAC: {error}"));
-    let samples: Vec<i32> = sound.samples.iter().map(|sample| sixteen_bits(*sample).into()).collect();
-    let config =
-        flacenc::config::Encoder::default().into_verified().map_err(|(_, error)| refused(error.to_string()))?;
-    let source = flacenc::source::MemSource::from_samples(&samples, 1, 16, sound.sample_rate_hz as usize);
-    let stream = flacenc::encode_with_fixed_block_size(&config, source, config.block_size);
-    let stream = stream.map_err(|error| refused(error.to_string()).with_help("write WAV"))?;
-    let mut bytes = flacenc::bitsink::ByteSink::new();
-    stream.write(&mut bytes).map_err(|error| refused(error.to_string()))?;
-    Ok(bytes.into_inner())
+    Ok(encode_wav(sound))
 }
 
 /// A clip as a file, in one of [`CLIPS`].

@@ -452,7 +452,8 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    pub(crate) const ALL: [Self; 6] = [Self::Classes, Self::Numbers, Self::Text, Self::Image, Self::Audio, Self::Video];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Classes, Self::Numbers, Self::Text, Self::Word, Self::Image, Self::Audio, Self::Video];
 
     /// What a decoder is told of it, and of the width of what it decodes.
     pub(crate) fn dims(self) -> Named<usize> {
