@@ -20,6 +20,7 @@ SPEEDS = [135, 180]  # words a minute
 SIDE, DRAWN, FRAMES = 40, 16, 8  # of a clip: pixels, pixels of the digit, pictures
 DIRECTIONS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1),
               "up left": (-1, -1), "up right": (1, -1), "down left": (-1, 1), "down right": (1, 1)}
+SPEAKERS = {"train": 24, "validation": 4, "test": 8}  # voices that say each of the 80 pairs of digit and direction
 
 
 def random_of(*key):
@@ -104,8 +105,34 @@ def digits(out, noise, occlusion):
     return clean, degraded
 
 
+def phrases(out):
+    """Every digit and direction spoken by voices that are drawn for it: (digit, direction, split) → files."""
+    from concurrent.futures import ThreadPoolExecutor
+    need("espeak-ng", why="to speak")
+    (out / "speech").mkdir()
+    of, recordings = {}, []
+    for digit in range(10):
+        for direction in DIRECTIONS:
+            for split, count in SPEAKERS.items():
+                order = lambda voice: rank(SEED + "said", f"{digit}/{direction}/{voice[0]}")
+                for voice, pitch, _ in sorted((v for v in voices() if v[2] == split), key=order)[:count]:
+                    path = f"speech/{digit}-{direction.replace(' ', '-')}-{voice}.wav"
+                    of.setdefault((digit, direction, split), []).append((path, voice))
+                    speed = SPEEDS[int(rank(SEED + "speed", path) * len(SPEEDS))]
+                    recordings.append((path, f"{WORDS[digit]}, {direction}", voice, pitch, speed))
+    say(f"speaking {len(recordings):,} phrases in {len(voices())} voices …")
+
+    def speak(recording):
+        path, *how = recording
+        (out / path).write_bytes(wav(spoken(*how)))
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(speak, recordings))
+    return of
+
+
 def moving(out):
-    """Rows of clips: a digit moves one pixel a frame, and stays within.
+    """Rows of clips: a digit moves one pixel a frame, and stays within; and what it does, spoken.
 
     Where it is half-way does not depend on the direction, so that each clip played
     backwards is as likely as itself: frames without their order tell the axis alone.
@@ -114,6 +141,7 @@ def moving(out):
     from PIL import Image
     drawn, split_of = pictures()
     (out / "clips").mkdir()
+    said = phrases(out)
     names, way, rows = list(DIRECTIONS), FRAMES - 1, []
     for name, digit, picture in drawn:
         small = np.asarray(Image.fromarray(picture[4:24, 4:24]).resize((DRAWN, DRAWN), Image.LANCZOS))
@@ -131,6 +159,8 @@ def moving(out):
         path = f"clips/{name}.webp"
         frames[0].save(out / path, "WEBP", save_all=True, append_images=frames[1:], duration=80, loop=0, lossless=True,
                        quality=50, method=2)
+        choice = said[digit, direction, split_of[name]]
+        speech, voice = choice[int(rank(SEED + "speech", name) * len(choice))]
         rows.append({"clip": path, "digit": digit, "direction": direction, "said": f"{WORDS[digit]}, {direction}",
-                     "split": split_of[name]})
+                     "speech": speech, "voice": voice, "split": split_of[name]})
     return rows
