@@ -2,9 +2,13 @@
 pub mod attention_lstm;
 mod canvas;
 pub mod classifier;
+mod clip;
 pub mod ctc;
 pub mod deconv;
+pub mod deconv3d;
+pub mod frames;
 pub mod image_tokens;
+mod latent;
 pub mod lstm;
 pub mod regressor;
 pub mod sampling;
@@ -35,6 +39,8 @@ registry! {
         "classifier" => Classifier(classifier::Classifier, classifier::ClassifierConfig),
         "ctc" => Ctc(ctc::Ctc, ctc::CtcConfig),
         "deconv" => Deconv(deconv::Deconv, deconv::DeconvConfig),
+        "deconv3d" => Deconv3d(deconv3d::Deconv3d, deconv3d::Deconv3dConfig),
+        "frames" => Frames(frames::Frames, frames::FramesConfig),
         "image_tokens" => ImageTokens(image_tokens::ImageTokens, image_tokens::ImageTokensConfig),
         "lstm" => Lstm(lstm::Lstm, lstm::LstmConfig),
         "regressor" => Regressor(regressor::Regressor, regressor::RegressorConfig),

@@ -30,15 +30,9 @@ impl Deconvolve {
     /// From a grid of `channels[0]` channels to one of `output` channels and `size`; as many doublings as `channels`.
     ///
     /// # Errors
-    /// [`Error::Config`] where there are no channels, or what is made is too small for so many doublings.
+    /// Those of [`shrinks`].
     pub fn new(channels: &[usize], output: usize, size: [usize; 2], device: &Device) -> Result<Self> {
-        at_least("channels", channels.len(), 1)?;
-        widths("channels", channels)?;
-        let shrunk = 1_usize.checked_shl(channels.len() as u32).unwrap_or(usize::MAX);
-        if size.iter().all(|size| *size < shrunk) {
-            let problem = format!("{} doublings, and the target is {} × {}", channels.len(), size[0], size[1]);
-            return Err(Error::config("channels", problem).with_help("give fewer channels"));
-        }
+        let shrunk = shrinks(channels, size)?;
         let conv = |input, output| {
             Conv2dConfig::new([input, output], [3, 3]).with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1)).init(device)
         };
@@ -83,8 +77,24 @@ impl Deconvolve {
     }
 }
 
+/// By how much a small grid of `channels[0]` channels is smaller than what is made of it, of `size`, with a doubling a
+/// channel.
+///
+/// # Errors
+/// [`Error::Config`] where there are no channels, or what is made is too small for so many doublings.
+pub fn shrinks(channels: &[usize], size: [usize; 2]) -> Result<usize> {
+    at_least("channels", channels.len(), 1)?;
+    widths("channels", channels)?;
+    let shrunk = 1_usize.checked_shl(channels.len() as u32).unwrap_or(usize::MAX);
+    if size.iter().all(|size| *size < shrunk) {
+        let problem = format!("{} doublings, and the target is {} × {}", channels.len(), size[0], size[1]);
+        return Err(Error::config("channels", problem).with_help("give fewer channels"));
+    }
+    Ok(shrunk)
+}
+
 /// Four channels to four places: `[batch, 4 channels, height, width]` to `[batch, channels, 2 height, 2 width]`.
-fn spread(x: Tensor<4>) -> Tensor<4> {
+pub fn spread(x: Tensor<4>) -> Tensor<4> {
     let [batch, channels, height, width] = x.dims();
     let x = x.reshape([batch, channels / 4, 2, 2, height, width]).permute([0, 1, 4, 2, 5, 3]);
     x.reshape([batch, channels / 4, 2 * height, 2 * width])

@@ -4,7 +4,7 @@ use amodal::{
     Input, Named, Prediction, Tokens,
     decode::{
         self, Decoder, DecoderConfig, attention_lstm::AttentionLstmConfig, deconv::DeconvConfig,
-        image_tokens::ImageTokensConfig, spectrogram::SpectrogramConfig, vae::VaeConfig,
+        deconv3d::Deconv3dConfig, image_tokens::ImageTokensConfig, spectrogram::SpectrogramConfig, vae::VaeConfig,
     },
     encode::{
         Encoder, EncoderConfig,
@@ -491,7 +491,11 @@ impl Target {
 /// Each registered decoder, small, with what it is to make.
 pub(crate) fn decoders(device: &Device) -> Vec<(&'static str, Decoder, Target)> {
     let mut all = Vec::new();
-    for config in DecoderConfig::all().into_iter().map(small_decoder) {
+    let drawing = [
+        DecoderConfig::Deconv3d(Deconv3dConfig { code: 2, deviation: 1.0, ..Deconv3dConfig::default() }),
+        DecoderConfig::Frames(decode::frames::FramesConfig { code: 2, deviation: 1.0, ..Default::default() }),
+    ];
+    for config in DecoderConfig::all().into_iter().chain(drawing).map(small_decoder) {
         let before = all.len();
         for target in Target::ALL {
             let Ok(decoder) = config.build(&Build { dims: target.dims(), device }) else { continue };
@@ -538,6 +542,12 @@ fn small_decoder(config: DecoderConfig) -> DecoderConfig {
         }),
         DecoderConfig::Spectrogram(config) => {
             DecoderConfig::Spectrogram(SpectrogramConfig { dim: 4, num_layers: 1, num_heads: 2, ..config })
+        }
+        DecoderConfig::Frames(config) => {
+            DecoderConfig::Frames(decode::frames::FramesConfig { dim: 4, num_heads: 2, channels: vec![4, 3], ..config })
+        }
+        DecoderConfig::Deconv3d(config) => {
+            DecoderConfig::Deconv3d(Deconv3dConfig { hidden: vec![5], channels: vec![4, 3], ..config })
         }
         DecoderConfig::Deconv(_) => DecoderConfig::Deconv(DeconvConfig { channels: vec![4, 3] }),
         other => other,
