@@ -15,7 +15,7 @@ use burn::nn::{
     conv::{Conv2d, Conv2dConfig},
 };
 use burn::tensor::{
-    Distribution, Int, Tensor,
+    Int, Tensor,
     activation::{log_softmax, softmax},
 };
 use schemars::JsonSchema;
@@ -23,8 +23,8 @@ use serde::{Deserialize, Serialize};
 
 /// For a picture: a discrete autoencoder makes a grid of tokens of it, and a transformer writes such tokens behind the fused
 /// ones, in one stream (DALL-E, Ramesh et al. 2021, arXiv:2102.12092). Takes the loss `own`. Differs: both are trained at
-/// once; a token is a hard choice in training too (straight-through Gumbel softmax, Jang et al. 2016, arXiv:1611.01144), and
-/// colours have an absolute error.
+/// once; a token is a hard choice in training too, with the gradient of a soft one and no noise; that all tokens are used is
+/// rewarded (as in wav2vec 2.0, Baevski et al. 2020, arXiv:2006.11477); and colours have an absolute and a squared error.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImageTokensConfig {
@@ -34,6 +34,8 @@ pub struct ImageTokensConfig {
     pub channels: Vec<usize>,
     /// Softness of the choice of a token in training.
     pub softness: f64,
+    /// Share of the loss that says how unevenly the tokens are used, from 0 to 1.
+    pub spread: f64,
     /// Width of the transformer.
     pub dim: usize,
     /// Attention blocks.
@@ -49,7 +51,8 @@ impl Default for ImageTokensConfig {
         Self {
             codes: 128,
             channels: vec![128, 64, 32],
-            softness: 0.5,
+            softness: 1.0,
+            spread: 0.1,
             dim: 128,
             num_layers: 4,
             num_heads: 4,
@@ -66,6 +69,7 @@ impl ImageTokensConfig {
         at_least("num_layers", self.num_layers, 1)?;
         widths("channels", &self.channels)?;
         within("softness", self.softness, 1e-2, 100.0)?;
+        within("spread", self.spread, 0.0, 100.0)?;
         let size = build.picture()?;
         let (device, dim) = (build.device, self.dim);
         let draw = Deconvolve::new(&self.channels, 3, size, device)?;
@@ -88,6 +92,7 @@ impl ImageTokensConfig {
             output: Linear::new(dim, self.codes, device),
             dropout: DropoutConfig::new(self.dropout).init(),
             softness: self.softness,
+            spread: self.spread,
             size: [height, width],
             num_heads: self.num_heads,
         })
@@ -113,6 +118,7 @@ pub struct ImageTokens {
     output: Linear,
     dropout: Dropout,
     softness: f64,
+    spread: f64,
     /// Height and width of the grid.
     size: [usize; 2],
     num_heads: usize,
@@ -160,23 +166,21 @@ impl Decode for ImageTokens {
         let scores = self.scores(image.clone())?;
         let ([batch, places, codes], [_, before, _]) = (scores.dims(), fused.values.dims());
         check_pairs([batch, self.num_heads, before + places, before + places])?;
-        let noisy = match scores.device().is_autodiff() {
-            true => {
-                let even =
-                    Tensor::random([batch, places, codes], Distribution::Uniform(1e-6, 1.0 - 1e-6), &scores.device());
-                scores - even.log().neg().log()
-            }
-            false => scores,
-        };
-        let soft = softmax(noisy.div_scalar(self.softness), 2);
+        let soft = softmax(scores.div_scalar(self.softness), 2);
         let chosen: Tensor<2, Int> = soft.clone().detach().argmax(2).squeeze_dim(2);
         let hard: Tensor<3> = chosen.clone().one_hot(codes).float();
-        let choice = (hard - soft.clone().detach()) + soft; // the gradient is that of the soft choice
+        let choice = (hard - soft.clone().detach()) + soft.clone(); // the gradient is that of the soft choice
         let table = self.codes.weight.val().unsqueeze_dim::<3>(0).expand([batch, codes, self.codes.weight.dims()[1]]);
         let drawn = self.draw(matmul(choice, table))?;
         let present = target.mask.clone().narrow(1, 0, 1);
         let count = present.clone().sum().clamp_min(1.0);
-        let error: Tensor<2> = (drawn - image).abs().reshape([batch as i64, -1]).mean_dim(1);
+        let off: Tensor<2> = (drawn - image).reshape([batch as i64, -1]);
+        let error = (off.clone().powi_scalar(2) + off.abs()).mean_dim(1);
+        // 1 where one token is chosen always, 0 where all are equally often
+        let shown = present.clone().unsqueeze_dim::<3>(2);
+        let usual: Tensor<1> =
+            (soft * shown.clone()).sum_dim(0).sum_dim(1).flatten(0, 2) / (count.clone() * places as f64);
+        let uneven = (usual.clone() * usual.add_scalar(1e-9).log()).sum().div_scalar((codes as f64).ln()) + 1.0;
 
         let mut x =
             Tensor::cat(vec![self.input.forward(fused.values.clone()), self.embed(previous(chosen.clone()), 0)], 1);
@@ -187,7 +191,7 @@ impl Decode for ImageTokens {
         let logits = self.output.forward(self.norm.forward(x.narrow(1, before, places)));
         let foretold: Tensor<2> = log_softmax(logits, 2).gather(2, chosen.unsqueeze_dim(2)).squeeze_dim(2);
         let loss = error - foretold.mean_dim(1);
-        Ok(Prediction::Loss((loss * present).sum() / count))
+        Ok(Prediction::Loss((loss * present).sum() / count + uneven * self.spread))
     }
 
     fn generate(&self, fused: &Tokens, sampling: &Sampling) -> Result<Prediction> {
