@@ -88,7 +88,12 @@ impl SamplingArgs {
         sampling.top_p = top_p.unwrap_or(sampling.top_p);
         sampling.candidates = candidates.unwrap_or(sampling.candidates);
         sampling.seed = seed.unwrap_or(sampling.seed);
-        sampling.check().map_err(|error| error.within("--"))?;
+        sampling.check().map_err(|error| match error {
+            Error::Config { at, problem, help } => {
+                Error::Config { at: format!("--{}", at.replace('_', "-")), problem, help }
+            }
+            other => other,
+        })?;
         Ok(Some(sampling))
     }
 }
