@@ -1,5 +1,5 @@
 //! Bytes to pictures, sounds and clips, what is done to them before a model reads them, and the way back to bytes
-//! ([`write`]). Nothing here knows of tensors.
+//! ([`mod@write`]). Nothing here knows of tensors.
 //!
 //! Every decoder works under limits that are checked from the header, answers broken data with
 //! [`Error::Data`](crate::Error::Data) whose place is empty (the caller knows file and row), and never reads another
