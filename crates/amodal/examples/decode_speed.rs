@@ -55,14 +55,14 @@ fn kept(decoder: &Decoder, fused: &Tokens) -> amodal::Result<usize> {
 }
 
 fn anew(decoder: &Decoder, fused: &Tokens, rows: usize) -> amodal::Result<usize> {
-    let mut ids = Tensor::<2, Int>::zeros([rows, 1], &fused.values.device());
+    let blank = Tensor::<2, Int>::zeros([rows, 1], &fused.values.device());
+    let mut words = Vec::with_capacity(LONGEST);
     for time in 1..=LONGEST {
-        let target =
-            Input { values: Values::Ids(ids.clone()), mask: Tensor::ones([rows, time], &ids.device()), rows: None };
+        // the word to be made stands last; a decoder sees those before it alone
+        let ids = Tensor::cat(words.iter().chain([&blank]).cloned().collect(), 1);
+        let target = Input { values: Values::Ids(ids), mask: Tensor::ones([rows, time], &blank.device()), rows: None };
         let Prediction::Logits(logits) = decoder.get().decode(fused, Some(&target))? else { break };
-        let next: Tensor<2, Int> = logits.narrow(1, time - 1, 1).argmax(2).squeeze_dim(2);
-        // the word that was made stands before the next one, whose own place may hold anything
-        ids = Tensor::cat(vec![ids.narrow(1, 0, time - 1), next, Tensor::zeros([rows, 1], &fused.values.device())], 1);
+        words.push(logits.narrow(1, time - 1, 1).argmax(2).squeeze_dim::<2>(2));
     }
     Ok(rows * LONGEST)
 }
