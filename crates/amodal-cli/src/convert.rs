@@ -4,7 +4,7 @@ use amodal::{
     Error, Named, Raw,
     convert::{Conversion, Made, next},
     data::{Examples, Table},
-    decode::Sampling,
+    decode::{Sampling, sampling::Changes},
     files::write_atomic,
     media::image::Picture,
     run::{self, Run},
@@ -75,26 +75,20 @@ pub(crate) struct SamplingArgs {
 }
 
 impl SamplingArgs {
-    /// What is asked for, on top of `own`; `None` where nothing is.
-    pub(crate) fn over(&self, own: &Sampling) -> Result<Option<Sampling>, Error> {
+    /// What is asked for.
+    ///
+    /// # Errors
+    /// [`Error::Config`] at the first flag that is out of its range.
+    pub(crate) fn changes(&self) -> Result<Changes, Error> {
         let Self { beam, temperature, top_k, top_p, candidates, seed } = self.clone();
-        if (beam, temperature, top_k, top_p, candidates, seed) == (None, None, None, None, None, None) {
-            return Ok(None);
-        }
-        let mut sampling = own.clone();
-        sampling.beam = beam.unwrap_or(sampling.beam);
-        sampling.temperature = temperature.unwrap_or(sampling.temperature);
-        sampling.top_k = top_k.unwrap_or(sampling.top_k);
-        sampling.top_p = top_p.unwrap_or(sampling.top_p);
-        sampling.candidates = candidates.unwrap_or(sampling.candidates);
-        sampling.seed = seed.unwrap_or(sampling.seed);
-        sampling.check().map_err(|error| match error {
+        let changes = Changes { beam, temperature, top_k, top_p, candidates, seed };
+        Sampling::default().with(&changes).check().map_err(|error| match error {
             Error::Config { at, problem, help } => {
                 Error::Config { at: format!("--{}", at.replace('_', "-")), problem, help }
             }
             other => other,
         })?;
-        Ok(Some(sampling))
+        Ok(changes)
     }
 }
 
@@ -120,8 +114,7 @@ impl Convert {
 
     fn make(&self, run: &Run, values: &Named<Raw>, step: &Conversion, format: &str) -> anyhow::Result<Made> {
         let (examples, _, rows) = run.rows(run::single(run, values)?, Some("all"))?;
-        let sampling = self.sampling.over(&run.config.tasks[&step.task].sampling)?;
-        Ok(run.convert(&examples, &rows, step, sampling.as_ref(), format)?.remove(0))
+        Ok(run.convert(&examples, &rows, step, &self.sampling.changes()?, format, 0)?.remove(0))
     }
 
     fn value(&self, run: &Run, output: Output) -> anyhow::Result<()> {
@@ -200,12 +193,10 @@ impl Convert {
         let mut rows = readable(run, &examples, &rows, output)?;
         rows.truncate(self.limit.unwrap_or(rows.len()));
         let format = run.formats(&step)?[0];
-        let sampling = self.sampling.over(&run.config.tasks[&step.task].sampling)?;
+        let changes = self.sampling.changes()?;
         let mut writer = Writer::new(self.output.as_deref(), &examples, &step, format)?;
         for (at, some) in rows.chunks(ROWS).enumerate() {
-            let sampling = sampling.clone().unwrap_or_else(|| run.config.tasks[&step.task].sampling.clone());
-            let sampling = Sampling { seed: sampling.seed.wrapping_add(at as u64), ..sampling };
-            let made = run.convert(&examples, some, &step, Some(&sampling), format)?;
+            let made = run.convert(&examples, some, &step, &changes, format, at * ROWS)?;
             for (row, made) in some.iter().zip(&made) {
                 writer.row(*row, made)?;
             }

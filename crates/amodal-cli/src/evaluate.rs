@@ -1,7 +1,6 @@
 //! `amodal evaluate`.
 use crate::{Output, convert::SamplingArgs, show};
 use amodal::{
-    decode::Sampling,
     eval::{self, Options},
     run::Run,
 };
@@ -40,7 +39,7 @@ impl Evaluate {
             without: self.without.clone(),
             subsets: self.subsets,
             withheld: self.withheld,
-            sampling: self.sampling.over(&Sampling::default())?,
+            sampling: self.sampling.changes()?,
         };
         let measured = eval::evaluate(&run.model, &run.config, &examples, (&split, &rows), &options)?;
         if measured.is_empty() {

@@ -2,7 +2,7 @@
 use crate::{
     Error, Input, Item, Named, Prediction, Raw, Result, Tokens,
     data::Examples,
-    decode::Sampling,
+    decode::sampling::Changes,
     modalities::Modality,
     model::{Generate, Task},
     run::Run,
@@ -172,8 +172,8 @@ impl Run {
         Ok(near)
     }
 
-    /// What a conversion makes of some rows, in a format of [`formats`](Self::formats); `sampling` instead of the task's own
-    /// where given.
+    /// What a conversion makes of some rows, in a format of [`formats`](Self::formats); `changes` to how the
+    /// task makes it, and `first`, the number of the first row, for draws of its own.
     ///
     /// # Errors
     /// [`Error::Data`] with the row and column of a value that cannot be read.
@@ -182,19 +182,21 @@ impl Run {
         examples: &Examples,
         rows: &[usize],
         conversion: &Conversion,
-        sampling: Option<&Sampling>,
+        changes: &Changes,
         format: &str,
+        first: usize,
     ) -> Result<Vec<Made>> {
         let target = self.target(conversion)?.get();
-        let sampling = sampling.unwrap_or(&self.config.tasks[&conversion.task].sampling);
+        let sampling = self.config.tasks[&conversion.task].sampling.with(changes);
         let mut all = Vec::with_capacity(rows.len());
         for rows in rows.chunks(self.config.train.batch_size.max(64)) {
             let batch = examples.gather(rows, None, false)?.batch(&device())?;
             let encoded = self.model.encode(&batch.inputs)?;
             let draw = |candidate: usize| -> Result<Prediction> {
-                let seed = sampling.seed.wrapping_add((candidate as u64) << 32);
+                let seed = Some(sampling.seed.wrapping_add((candidate as u64) << 32));
                 let only = Some(vec![conversion.task.clone()]);
-                let how = Generate { only, sampling: Some(Sampling { seed, ..sampling.clone() }), first: all.len() };
+                let sampling = Changes { seed, ..changes.clone() };
+                let how = Generate { only, sampling, first: first + all.len() };
                 let mut made = self.model.generate(&encoded, &how)?.decoded;
                 Ok(made.remove(&conversion.task).expect("it was asked for"))
             };

@@ -3,7 +3,7 @@ use crate::{
     Batch, Error, Input, Model, Named, Outputs, Result,
     config::Config,
     data::Examples,
-    decode::Sampling,
+    decode::sampling::Changes,
     metrics::{self, Figure, Kind, Metric, View},
     modalities::Modality,
     model::Generate,
@@ -51,8 +51,8 @@ pub struct Options {
     /// Whether it is measured too how each task fares as each modality, and all at once, is withheld from more and more
     /// of the rows.
     pub withheld: bool,
-    /// How decoders that draw or search go about it, instead of what the tasks say.
-    pub sampling: Option<Sampling>,
+    /// What decoders that draw or search do otherwise than the tasks say.
+    pub sampling: Changes,
 }
 
 /// Mean loss of every task over some rows; empty where there are none.

@@ -29,6 +29,7 @@ pub mod run;
 pub mod search;
 pub mod train;
 pub mod types;
+pub mod words;
 
 pub use config::Config;
 pub use error::{Error, Result, suggest};

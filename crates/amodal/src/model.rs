@@ -2,7 +2,7 @@
 use crate::{
     Batch, Config, Error, Input, Named, Outputs, Prediction, Result, Tokens,
     config::{Absence, TaskConfig},
-    decode::{Decoder, Sampling},
+    decode::{Decoder, Sampling, sampling::Changes},
     encode::Encoder,
     fuse::Fusion,
     layers::Absent,
@@ -52,8 +52,8 @@ pub struct Task {
 pub struct Generate {
     /// The tasks; absent: all that have a decoder.
     pub only: Option<Vec<String>>,
-    /// Instead of the tasks' own.
-    pub sampling: Option<Sampling>,
+    /// What is to be otherwise than the tasks say.
+    pub sampling: Changes,
     /// The number of the first row, for draws of its own.
     pub first: usize,
 }
@@ -174,48 +174,46 @@ impl Model {
 
     /// The prediction of every task that has a decoder, given `targets` as in training.
     pub fn decode(&self, encoded: Named<Tokens>, targets: &Named<Input>) -> Result<Outputs> {
-        let decoded = self.each_task(&encoded, |name, task, decoder, tokens| {
+        let (mut decoded, mut fused) = (Named::new(), BTreeMap::new());
+        for (name, task) in self.tasks() {
+            let Some(decoder) = &task.decode else { continue };
             let target = targets.get(name);
             let drops = target.is_some() && task.modality_dropout > 0.0;
-            let kept = drops.then(|| some(&encoded, &task.from, task.modality_dropout)).flatten();
-            let kept = kept.map(|kept| self.fuse(&kept, &task.from)).transpose()?;
-            decoder.get().decode(kept.as_ref().unwrap_or(tokens), target).map(Some)
-        })?;
+            let tokens = match drops.then(|| some(&encoded, &task.from, task.modality_dropout)).flatten() {
+                Some(kept) => self.fuse(&kept, &task.from)?,
+                None => self.fuse_once(&mut fused, &encoded, &task.from)?,
+            };
+            decoded.insert(name.to_string(), at_decoder(name, decoder.get().decode(&tokens, target))?);
+        }
         Ok(Outputs { decoded, ..Outputs::default() })
     }
 
     /// What the decoder of each task makes by itself.
     pub fn generate(&self, encoded: &Named<Tokens>, how: &Generate) -> Result<Outputs> {
-        let decoded = self.each_task(encoded, |name, task, decoder, tokens| {
-            if how.only.as_ref().is_some_and(|only| !only.iter().any(|one| one == name)) {
-                return Ok(None);
-            }
-            let sampling = how.sampling.as_ref().unwrap_or(&task.sampling);
-            let sampling = Sampling { first: how.first as u64, ..sampling.clone() };
-            decoder.get().generate(tokens, &sampling).map(Some)
-        })?;
+        let (mut decoded, mut fused) = (Named::new(), BTreeMap::new());
+        for (name, task) in self.tasks() {
+            let is_asked = how.only.as_ref().is_none_or(|only| only.iter().any(|one| one == name));
+            let Some(decoder) = task.decode.as_ref().filter(|_| is_asked) else { continue };
+            let tokens = self.fuse_once(&mut fused, encoded, &task.from)?;
+            let sampling = Sampling { first: how.first as u64, ..task.sampling.with(&how.sampling) };
+            decoded.insert(name.to_string(), at_decoder(name, decoder.get().generate(&tokens, &sampling))?);
+        }
         Ok(Outputs { decoded, ..Outputs::default() })
     }
 
-    /// A prediction of each task that has a decoder, by its fused tokens; tasks that read the same share the fusion.
-    fn each_task(
+    /// The fused tokens of the modalities that a task reads; tasks that read the same share them.
+    fn fuse_once<'a>(
         &self,
+        fused: &mut BTreeMap<&'a [String], Tokens>,
         encoded: &Named<Tokens>,
-        predict: impl Fn(&str, &Task, &Decoder, &Tokens) -> Result<Option<Prediction>>,
-    ) -> Result<Named<Prediction>> {
-        let mut decoded = Named::new();
-        let mut fused: BTreeMap<&[String], Tokens> = BTreeMap::new();
-        for (name, task) in self.tasks() {
-            let Some(decoder) = &task.decode else { continue };
-            let tokens = match fused.get(task.from.as_slice()) {
-                Some(tokens) => tokens,
-                None => fused.entry(&task.from).or_insert(self.fuse(encoded, &task.from)?),
-            };
-            let made = predict(name, task, decoder, tokens);
-            let made = made.map_err(|error| at_part(error, &format!("tasks.{name}.decode")))?;
-            decoded.extend(made.map(|made| (name.to_string(), made)));
+        from: &'a [String],
+    ) -> Result<Tokens> {
+        if let Some(tokens) = fused.get(from) {
+            return Ok(tokens.clone());
         }
-        Ok(decoded)
+        let tokens = self.fuse(encoded, from)?;
+        fused.insert(from, tokens.clone());
+        Ok(tokens)
     }
 
     fn fuse(&self, encoded: &Named<Tokens>, from: &[String]) -> Result<Tokens> {
@@ -274,6 +272,11 @@ fn some(encoded: &Named<Tokens>, from: &[String], chance: f64) -> Option<Named<T
         kept.insert(name.clone(), Tokens { values: encoded[name].values.clone(), mask });
     }
     Some(kept)
+}
+
+/// Names the decoder that cannot take its input.
+fn at_decoder(task: &str, made: Result<Prediction>) -> Result<Prediction> {
+    made.map_err(|error| at_part(error, &format!("tasks.{task}.decode")))
 }
 
 /// Names the part that cannot take its input.

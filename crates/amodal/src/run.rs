@@ -93,6 +93,7 @@ impl Prepared {
             validation: config.data.validation,
             test: config.data.test,
             seed: config.train.seed,
+            train: true,
         };
         let splits = splits(&table, &options).map_err(|error| match error {
             Error::Config { .. } => error.within("data"),
@@ -339,6 +340,7 @@ impl Run {
                 validation: self.config.data.validation,
                 test: self.config.data.test,
                 seed: self.config.train.seed,
+                train: is_own,
             };
             let mut all = splits(&table, &options)?;
             let known = all.keys().cloned().collect::<Vec<_>>().join(", ");

@@ -219,3 +219,81 @@ fn parts_are_measured() {
     let lines: Vec<&str> = shown.stdout.lines().filter(|line| line.starts_with("  ")).collect();
     assert!(lines.len() == all["decoders"].as_array().unwrap().len() && lines[0].ends_with(" MB"), "{shown}");
 }
+
+/// Draws a square of the words, and names what is seen.
+const CONVERTS: &str = r#"
+[data]
+path = "table.csv"
+columns = { draw = "image", name = "label" }
+
+[modalities]
+image = { type = "image", size = 16 }
+text = { type = "text" }
+
+[encode]
+image = { type = "cnn", channels = [8, 16], dim = 32 }
+text = { type = "bag", dim = 32 }
+
+[tasks.draw]
+from = ["text"]
+target = { type = "image", size = 16 }
+decode = { type = "deconv", channels = [16, 8] }
+loss = { type = "mse" }
+
+[tasks.name]
+from = ["image"]
+target = { type = "text", max_time = 3 }
+decode = { type = "lstm", dim = 32, dropout = 0.0 }
+loss = { type = "cross_entropy" }
+
+[train]
+epochs = 12
+batch_size = 20
+learning_rate = 5e-3
+checkpoint_seconds = 0
+seed = 0
+"#;
+
+#[test]
+fn words_become_pictures_and_pictures_words() {
+    let place = squares();
+    place.write("convert.toml", CONVERTS);
+    place.amodal("train convert.toml --out run -q").done();
+
+    // one value: what it is, and its probability
+    assert_eq!(place.amodal("convert run --from image=img/172.png --to name").done().stdout, "red\n");
+    let beams = place.amodal("convert run --from image=img/172.png --to text --beam 3 --json").done().json();
+    assert_eq!(beams["text"], "red");
+    assert!((-0.7..=0.0).contains(&beams["log_probability"].as_f64().unwrap()), "{beams}");
+
+    // a picture, in the format that its name says; the run names what it drew, and by the way round that was asked for
+    let draw = |more: &[&str]| {
+        let arguments = [["convert", "run", "--from", "text=a green square of kind old"].as_slice(), more].concat();
+        place.arguments(&arguments)
+    };
+    draw(&["--to", "draw", "-o", "drawn.png"]).done().says(&["wrote drawn.png"]);
+    assert!(place.bytes("drawn.png").starts_with(b"\x89PNG"));
+    draw(&["--to", "image", "-o", "drawn.webp"]).done();
+    assert_eq!(place.amodal("convert run --from image=drawn.png --to name").done().stdout, "green\n");
+    assert_eq!(draw(&["--via", "draw", "--to", "name"]).done().stdout, "green\n");
+
+    // a table; what was made is a table that a run can be measured on
+    place.amodal("convert run table.csv --to draw -o made").done().says(&["wrote made/table.csv: 30 rows"]);
+    let made = place.read("made/table.csv");
+    assert_eq!(made.lines().next(), Some("id,image,text,size,label,split"));
+    assert!(made.lines().nth(1).unwrap().starts_with("r170,draw/000000.png,"), "{made}");
+    let measured = place.amodal("evaluate run made/table.csv --json").done().json();
+    let exact = figure(&measured, "name", "exact");
+    assert_eq!((exact["split"].as_str(), exact["count"].as_u64()), (Some("test"), Some(30)));
+    assert!(exact["value"].as_f64().unwrap() > 0.9, "{exact}");
+    let written = place.amodal("convert run table.csv --to name --limit 2").done().stdout;
+    assert_eq!(written.lines().count(), 3);
+
+    // what cannot be
+    let ran = draw(&["--to", "sound"]).failed(2, &["sound", "help: ", "draw", "name"]);
+    assert!(!place.path("sound").exists(), "{ran}");
+    draw(&["--to", "draw", "-o", "drawn.bmp"]).failed(2, &["drawn.bmp", ".png"]);
+    draw(&["--to", "draw", "-o", "drawn.png", "--top-p", "2"]).failed(2, &["--top-p"]);
+    place.amodal("convert run table.csv --to draw").failed(2, &["help: give a folder: -o made"]);
+    place.amodal("convert run table.csv --via name --to draw -o made").failed(2, &["--via"]);
+}

@@ -80,9 +80,8 @@ impl Examples {
     /// [`Error::Data`] with the column.
     pub fn new(table: Table, config: &Config, model: &Model, strict: bool) -> Result<Self> {
         let field = |name: &str, modality: &Modality, is_target: bool| -> Result<Field> {
-            let needed = strict;
-            let source = Source::find(&table, config.column(name), config.columns(name), needed);
-            let source = match (source, needed) {
+            let source = Source::find(&table, config.column(name), config.columns(name), strict);
+            let source = match (source, strict) {
                 (Ok(source), _) => Some(source),
                 (Err(error), true) => return Err(crate::run::missing_column(error, name)),
                 (Err(_), false) => None,

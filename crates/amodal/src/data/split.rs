@@ -22,11 +22,13 @@ pub struct SplitOptions {
     pub test: f64,
     /// Chooses which groups are held out.
     pub seed: u64,
+    /// Whether there must be rows to train on; a table that is only measured, such as one that `convert` wrote, may have none.
+    pub train: bool,
 }
 
 impl Default for SplitOptions {
     fn default() -> Self {
-        Self { column: None, group_by: None, validation: 0.1, test: 0.1, seed: 0 }
+        Self { column: None, group_by: None, validation: 0.1, test: 0.1, seed: 0, train: true }
     }
 }
 
@@ -135,12 +137,12 @@ fn by_column(table: &Table, column: usize, options: &SplitOptions, groups: &[Gro
             train.push(Group { order: group.order.clone(), rows: of_train });
         }
     }
-    if train.is_empty() {
+    if train.is_empty() && options.train {
         let found: Vec<_> = splits.keys().map(|name| format!("{name:?}")).collect();
         let at = format!("{}, column {:?}", table.path().display(), table.columns()[column]);
         return Err(Error::data(at, format!("no row of split \"train\"; splits are {}", found.join(", "))));
     }
-    if !splits.contains_key("validation") && options.validation > 0.0 {
+    if !splits.contains_key("validation") && options.validation > 0.0 && !train.is_empty() {
         splits.extend(hold_out(table, train, &[("validation", options.validation)])?);
     }
     Ok(splits)
@@ -251,6 +253,11 @@ mod tests {
         let test = table(&["x", "split"], &[&["1", "test"], &["2", "val"]]);
         let problem = "table, column \"split\": no row of split \"train\"; splits are \"test\", \"validation\"";
         assert_eq!(error(&test, &options).0, problem);
+        let measured = splits(&test, &SplitOptions { train: false, ..options.clone() }).unwrap();
+        assert_eq!(measured.keys().collect::<Vec<_>>(), ["test", "validation"]);
+        let test = table(&["x", "split"], &[&["1", "test"]]);
+        let measured = splits(&test, &SplitOptions { train: false, ..options.clone() }).unwrap();
+        assert_eq!(measured, [("test".to_string(), vec![0])].into(), "nothing is held out of what is not trained on");
         let by = SplitOptions { group_by: Some("persn".into()), ..options.clone() };
         let people = table(&["person"], &[&["a"], &[""], &["a"]]);
         assert_eq!(

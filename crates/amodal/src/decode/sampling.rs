@@ -41,7 +41,37 @@ impl Default for Sampling {
     }
 }
 
+/// What of a [`Sampling`] is to be otherwise; what is absent stays.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
+    /// See [`Sampling::beam`].
+    pub beam: Option<usize>,
+    /// See [`Sampling::temperature`].
+    pub temperature: Option<f64>,
+    /// See [`Sampling::top_k`].
+    pub top_k: Option<usize>,
+    /// See [`Sampling::top_p`].
+    pub top_p: Option<f64>,
+    /// See [`Sampling::candidates`].
+    pub candidates: Option<usize>,
+    /// See [`Sampling::seed`].
+    pub seed: Option<u64>,
+}
+
 impl Sampling {
+    /// The same with some changes.
+    pub fn with(&self, changes: &Changes) -> Self {
+        Self {
+            beam: changes.beam.unwrap_or(self.beam),
+            temperature: changes.temperature.unwrap_or(self.temperature),
+            top_k: changes.top_k.unwrap_or(self.top_k),
+            top_p: changes.top_p.unwrap_or(self.top_p),
+            candidates: changes.candidates.unwrap_or(self.candidates),
+            seed: changes.seed.unwrap_or(self.seed),
+            ..self.clone()
+        }
+    }
+
     /// Whether every option is in its range.
     ///
     /// # Errors
@@ -295,6 +325,14 @@ mod tests {
             log([0.3, 1e-6, 0.3, 0.3]),
             log([0.96, 1e-6, 0.02, 0.01]),
         ])
+    }
+
+    #[test]
+    fn only_what_is_asked_for_changes() {
+        let config = Sampling { beam: 4, temperature: 0.5, top_k: 7, ..Sampling::default() };
+        assert_eq!(config.with(&Changes::default()), config);
+        let changes = Changes { beam: Some(1), seed: Some(3), ..Changes::default() };
+        assert_eq!(config.with(&changes), Sampling { beam: 1, seed: 3, ..config.clone() });
     }
 
     #[test]

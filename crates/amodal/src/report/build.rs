@@ -7,6 +7,7 @@ use crate::{
     convert::Conversion,
     cost,
     data::{Examples, Media as Kind, Source, media_kind},
+    decode::sampling::Changes,
     eval::Measured,
     media,
     modalities::{Modality, ModalityConfig},
@@ -233,7 +234,7 @@ fn conversions(run: &Run, examples: &Examples, split: &str, rows: &[usize]) -> R
         };
         let rows: Vec<usize> = rows.iter().filter(has).take(MADE).copied().collect();
         let format = run.formats(&conversion)?[0];
-        let made = run.convert(examples, &rows, &conversion, None, format)?;
+        let made = run.convert(examples, &rows, &conversion, &Changes::default(), format, 0)?;
         let shown = rows.iter().zip(&made).map(|(row, made)| {
             let target = run.config.tasks[&conversion.task].target.as_ref();
             let expected = cell(examples, *row, (&conversion.column, &[]), target);
