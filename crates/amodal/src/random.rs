@@ -26,6 +26,8 @@ pub enum Purpose {
     Withheld = 8,
     /// What a decoder draws.
     Sampling = 9,
+    /// What is drawn while vectors of words are learned.
+    Words = 10,
 }
 
 /// The stream of one purpose at one place.
