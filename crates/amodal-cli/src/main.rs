@@ -12,6 +12,7 @@ mod predict;
 mod progress;
 mod show;
 mod train;
+mod words;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
@@ -74,6 +75,8 @@ enum Command {
     Index(index::IndexCommand),
     /// Find the rows of an index that are nearest to a picture, a sound, words, …
     Search(index::Search),
+    /// Cut text into words and subwords, and name parts of speech
+    Words(words::Words),
     /// Every encoder, fusion, decoder, loss, modality and metric, with its options, paper and cost
     List(list::List),
     /// The machine, the build and what is missing
@@ -114,6 +117,7 @@ fn main() -> ExitCode {
         Command::Embed(command) => command.run(output),
         Command::Index(command) => command.run(output),
         Command::Search(command) => command.run(output),
+        Command::Words(command) => command.run(output),
         Command::List(command) => command.run(output),
         Command::Doctor => doctor::run(output),
         Command::Config { command: ConfigCommand::Schema } => show::json(&amodal::Config::schema()),

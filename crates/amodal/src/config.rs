@@ -223,8 +223,8 @@ impl TrainConfig {
 }
 
 impl Config {
-    /// Reads a config file; `set` are `path=value` changes made to it first, and `data.path` is taken from the file's
-    /// folder.
+    /// Reads a config file; `set` are `path=value` changes made to it first, and `data.path` and other paths
+    /// are taken from the file's folder.
     ///
     /// # Errors
     /// [`Error::Config`] with the file, the line and the option.
@@ -236,10 +236,10 @@ impl Config {
             _ => Error::io(path)(error),
         })?;
         let mut config = Self::parse(&text, set).map_err(|error| error.in_file(path))?;
-        if config.data.path.is_relative() {
-            let folder = path.parent().unwrap_or(Path::new(""));
-            config.data.path = folder.join(&config.data.path);
-        }
+        let folder = path.parent().unwrap_or(Path::new(""));
+        config.data.path = folder.join(&config.data.path);
+        let targets = config.tasks.values_mut().filter_map(|task| task.target.as_mut());
+        config.modalities.values_mut().chain(targets).for_each(|modality| modality.options().place(folder));
         Ok(config)
     }
 

@@ -285,7 +285,7 @@ fn built(config: &DecoderConfig, rows: usize, device: &Device) -> Result<(Decode
         dims.insert("fused".to_string(), DIM);
         let Ok(part) = config.build(&Build { dims, device }) else { continue };
         let time = match &values {
-            Values::Ids(values) => values.dims()[1],
+            Values::Ids(ids) | Values::Tagged { ids, .. } => ids.dims()[1],
             Values::Series(values) => values.dims()[1],
             Values::Image(_) => 1,
             Values::Video(values) => values.dims()[1],

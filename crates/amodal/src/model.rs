@@ -311,6 +311,13 @@ impl Task {
             let error = Error::config("target", "several numbers, expected one number or a category");
             return Err(error.with_help("make a task of each"));
         }
+        if matches!(&task.target, Some(ModalityConfig::Text(text)) if text.pos) {
+            return Err(Error::config(
+                "target.pos",
+                "a target has no parts of speech: they are for a text that is read",
+            )
+            .with_help("remove `pos` from the target"));
+        }
         let target = task
             .target
             .as_ref()

@@ -22,6 +22,13 @@ pub enum Raw {
 pub enum Item {
     /// Token ids, `[time]`.
     Ids(Vec<u32>),
+    /// Token ids and the part of speech of each, `[time]`.
+    Tagged {
+        /// Token ids.
+        ids: Vec<u32>,
+        /// Ids of tags; 0 is padding.
+        tags: Vec<u32>,
+    },
     /// Feature vectors, `[time, channels]`, row-major.
     Series {
         /// `time * channels` numbers.
@@ -55,7 +62,7 @@ impl Item {
     /// Steps of time; a picture is one.
     pub fn time(&self) -> usize {
         match self {
-            Self::Ids(ids) => ids.len(),
+            Self::Ids(ids) | Self::Tagged { ids, .. } => ids.len(),
             Self::Series { values, channels } => values.len() / (*channels).max(1),
             Self::Image { .. } => 1,
             Self::Video { frames, .. } => *frames,
@@ -66,6 +73,10 @@ impl Item {
     pub fn cut(mut self, time: usize) -> Self {
         match &mut self {
             Self::Ids(ids) => ids.truncate(time),
+            Self::Tagged { ids, tags } => {
+                ids.truncate(time);
+                tags.truncate(time);
+            }
             Self::Series { values, channels } => values.truncate(time * *channels),
             Self::Image { .. } => {}
             Self::Video { pixels, frames, height, width } => {
@@ -76,10 +87,26 @@ impl Item {
         self
     }
 
+    /// Token ids, of what has them.
+    fn ids(&self) -> Option<&[u32]> {
+        match self {
+            Self::Ids(ids) | Self::Tagged { ids, .. } => Some(ids),
+            _ => None,
+        }
+    }
+
+    /// Ids of tags, of what has them.
+    fn tags(&self) -> Option<&[u32]> {
+        match self {
+            Self::Tagged { tags, .. } => Some(tags),
+            _ => None,
+        }
+    }
+
     /// Numbers it is made of.
     pub fn numbers(&self) -> usize {
         match self {
-            Self::Ids(ids) => ids.len(),
+            Self::Ids(ids) | Self::Tagged { ids, .. } => ids.len(),
             Self::Series { values, .. } => values.len(),
             Self::Image { pixels, .. } | Self::Video { pixels, .. } => pixels.len(),
         }
@@ -89,6 +116,7 @@ impl Item {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Ids(ids) => ids.len() * 4,
+            Self::Tagged { ids, tags } => (ids.len() + tags.len()) * 4,
             Self::Series { values, .. } => values.len() * 4,
             Self::Image { pixels, .. } | Self::Video { pixels, .. } => pixels.len(),
         }
@@ -100,6 +128,13 @@ impl Item {
 pub enum Values {
     /// Token ids, `[batch, time]`.
     Ids(Tensor<2, Int>),
+    /// Token ids and the part of speech of each, both `[batch, time]`.
+    Tagged {
+        /// Token ids.
+        ids: Tensor<2, Int>,
+        /// Ids of tags; 0 is padding.
+        tags: Tensor<2, Int>,
+    },
     /// Feature vectors, `[batch, time, channels]`.
     Series(Tensor<3>),
     /// Pictures, `[batch, channels, height, width]`, from -1 to 1.
@@ -132,15 +167,21 @@ impl Input {
             mask[row * time..][..real].fill(1.0);
         }
         let values = match blank {
-            Item::Ids(_) => {
-                let mut all = vec![0_i64; batch * time];
-                for (row, item) in items.iter().enumerate() {
-                    let Some(Item::Ids(ids)) = item else { continue };
-                    for (place, id) in all[row * time..][..time].iter_mut().zip(ids) {
-                        *place = i64::from(*id);
+            Item::Ids(_) | Item::Tagged { .. } => {
+                let padded = |row: fn(&Item) -> Option<&[u32]>| {
+                    let mut all = vec![0_i64; batch * time];
+                    for (at, item) in items.iter().enumerate() {
+                        let ids = item.and_then(row).unwrap_or_default();
+                        for (place, id) in all[at * time..][..time].iter_mut().zip(ids) {
+                            *place = i64::from(*id);
+                        }
                     }
+                    Tensor::from_data(TensorData::new(all, [batch, time]), device)
+                };
+                match blank {
+                    Item::Tagged { .. } => Values::Tagged { ids: padded(Item::ids), tags: padded(Item::tags) },
+                    _ => Values::Ids(padded(Item::ids)),
                 }
-                Values::Ids(Tensor::from_data(TensorData::new(all, [batch, time]), device))
             }
             Item::Series { channels, .. } => {
                 let mut all = vec![0.0_f32; batch * time * channels];
@@ -179,6 +220,9 @@ impl Input {
         let Some(rows) = self.rows else { return self };
         let values = match self.values {
             Values::Ids(values) => Values::Ids(values.select(0, rows.clone())),
+            Values::Tagged { ids, tags } => {
+                Values::Tagged { ids: ids.select(0, rows.clone()), tags: tags.select(0, rows.clone()) }
+            }
             Values::Series(values) => Values::Series(values.select(0, rows.clone())),
             Values::Image(values) => Values::Image(values.select(0, rows.clone())),
             Values::Video(values) => Values::Video(values.select(0, rows.clone())),
@@ -189,11 +233,9 @@ impl Input {
     /// Each value as it was before it was stacked, its padding included.
     pub fn items(&self) -> Result<Vec<Item>> {
         match &self.values {
-            Values::Ids(values) => {
-                let [_, time] = values.dims();
-                let ids: Vec<i64> = values.clone().into_data().iter::<i64>().collect();
-                let rows = ids.chunks_exact(time.max(1));
-                Ok(rows.map(|ids| Item::Ids(ids.iter().map(|id| *id as u32).collect())).collect())
+            Values::Ids(values) => Ok(rows_of(values).map(Item::Ids).collect()),
+            Values::Tagged { ids, tags } => {
+                Ok(rows_of(ids).zip(rows_of(tags)).map(|(ids, tags)| Item::Tagged { ids, tags }).collect())
             }
             Values::Series(values) => Prediction::Values(values.clone()).items(),
             Values::Image(values) => Prediction::Image(values.clone()).items(),
@@ -212,8 +254,16 @@ impl Input {
     /// Token ids, `[batch, time]`.
     pub fn ids(&self) -> Result<Tensor<2, Int>> {
         match &self.values {
-            Values::Ids(values) => Ok(values.clone()),
+            Values::Ids(ids) | Values::Tagged { ids, .. } => Ok(ids.clone()),
             other => Err(other.not("token ids `[batch, time]`")),
+        }
+    }
+
+    /// Ids of parts of speech, `[batch, time]`.
+    pub fn tags(&self) -> Result<Tensor<2, Int>> {
+        match &self.values {
+            Values::Tagged { tags, .. } => Ok(tags.clone()),
+            other => Err(other.not("token ids with tags `[batch, time]`")),
         }
     }
 
@@ -234,6 +284,12 @@ impl Input {
     }
 }
 
+/// The rows of ids, `[batch, time]`.
+fn rows_of(ids: &Tensor<2, Int>) -> impl Iterator<Item = Vec<u32>> {
+    let ([batch, time], ids) = (ids.dims(), ids.clone().into_data().iter::<i64>().collect::<Vec<_>>());
+    (0..batch).map(move |row| ids[row * time..][..time].iter().map(|id| *id as u32).collect())
+}
+
 /// Colours of a picture, `[height, width, 3]`, as planes of numbers from -1 to 1, `[3, height, width]`.
 fn fill(picture: &mut [f32], pixels: &[u8]) {
     let plane = picture.len() / 3;
@@ -247,7 +303,7 @@ fn fill(picture: &mut [f32], pixels: &[u8]) {
 impl Values {
     fn not(&self, expected: &'static str) -> Error {
         let got = match self {
-            Self::Ids(values) => values.dims().to_vec(),
+            Self::Ids(ids) | Self::Tagged { ids, .. } => ids.dims().to_vec(),
             Self::Series(values) => values.dims().to_vec(),
             Self::Image(values) => values.dims().to_vec(),
             Self::Video(values) => values.dims().to_vec(),

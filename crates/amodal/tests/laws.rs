@@ -16,11 +16,11 @@ use amodal::{
 };
 use burn::{
     module::Module,
-    tensor::{Device, Tensor},
+    tensor::{Device, Int, Tensor},
 };
 use parts::{
-    IDS, LENGTHS, Layout, TIME, Target, assert_finite, assert_near, encoded, encoders, fusions, given, gradients, ids,
-    list, parameters, real, row, tensor,
+    IDS, LENGTHS, Layout, TAGS, TIME, Target, assert_finite, assert_near, encoded, encoders, fusions, given, gradients,
+    ids, list, parameters, real, row, tensor,
 };
 use std::collections::BTreeSet;
 
@@ -107,6 +107,26 @@ fn encoders_see_what_is_real() {
         let rows: Vec<&[f32]> = pooled.chunks(dim).collect();
         let apart: f32 = rows[0].iter().zip(rows[4]).map(|(a, b)| (a - b).abs()).sum();
         assert!(apart > 1e-4, "{what}: two different rows are encoded alike");
+    });
+}
+
+#[test]
+fn encoders_of_words_see_their_parts_of_speech() {
+    each_encoder(&device(), |what, layout, encoder| {
+        let input = layout.input(TIME, 0, &device());
+        let Values::Tagged { ids, tags } = &input.values else { return };
+        if matches!(encoder, amodal::encode::Encoder::Category(_)) {
+            return; // of classes
+        }
+        let pooled = |tags: Tensor<2, Int>| {
+            let values = Values::Tagged { ids: ids.clone(), tags };
+            list(&encoder.get().encode(&Input { values, ..input.clone() }).unwrap().pool())
+        };
+        let other = tags.clone().add_scalar(1).remainder_scalar(TAGS as i64);
+        let apart: f32 = pooled(tags.clone()).iter().zip(pooled(other)).map(|(a, b)| (a - b).abs()).sum();
+        assert!(apart > 1e-4, "{what}: other parts of speech are encoded alike");
+        let untagged = Input { values: Values::Ids(ids.clone()), ..input.clone() };
+        assert!(encoder.get().encode(&untagged).is_err(), "{what}");
     });
 }
 

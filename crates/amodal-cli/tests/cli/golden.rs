@@ -20,6 +20,9 @@ fn same(name: &str, text: &str) {
     assert!(known == text, "{} differs at {first:?}; write it anew with AMODAL_GOLDEN=write", path.display());
 }
 
+/// Commands of `amodal words`.
+const WORDS: &[&str] = &["tag", "segment", "tokenizer train", "tokenizer encode"];
+
 const COMMANDS: &[&str] = &[
     "demo",
     "init",
@@ -30,6 +33,7 @@ const COMMANDS: &[&str] = &[
     "embed",
     "index",
     "search",
+    "words",
     "list",
     "doctor",
     "config",
@@ -43,7 +47,8 @@ fn help() {
     for command in COMMANDS {
         assert!(text.contains(&format!("\n  {command} ")), "{command} is not in the help");
     }
-    for command in COMMANDS {
+    let words = WORDS.iter().map(|command| format!("words {command}"));
+    for command in COMMANDS.iter().map(ToString::to_string).chain(words) {
         text +=
             &format!("\n──── amodal {command} --help\n{}", place.amodal(&format!("{command} --help")).done().stdout);
     }

@@ -9,4 +9,5 @@ mod interrupted;
 mod pipeline;
 mod place;
 mod regression;
+mod words;
 mod wrong_use;

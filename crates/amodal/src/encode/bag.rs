@@ -2,11 +2,10 @@
 use super::Encode;
 use crate::{
     Input, Result, Tokens,
-    layers::Mlp,
+    layers::{Mlp, Words},
     types::{Build, at_least, widths, within},
 };
 use burn::module::Module;
-use burn::nn::{Embedding, EmbeddingConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +37,7 @@ impl BagConfig {
         widths("hidden", &self.hidden)?;
         let perceptron = Mlp::new(self.dim, &self.hidden, self.dim, self.dropout, build.device);
         Ok(Bag {
-            words: EmbeddingConfig::new(build.dim("input")?, self.dim).init(build.device),
+            words: Words::new(build, self.dim)?,
             perceptron: (!self.hidden.is_empty()).then_some(perceptron),
             dim: self.dim,
         })
@@ -48,7 +47,7 @@ impl BagConfig {
 /// See [`BagConfig`].
 #[derive(Module, Debug)]
 pub struct Bag {
-    words: Embedding,
+    words: Words,
     perceptron: Option<Mlp>,
     dim: usize,
 }
@@ -60,7 +59,7 @@ impl Encode for Bag {
 
     /// `[batch, time]` ids to `[batch, 1, dim]`.
     fn encode(&self, input: &Input) -> Result<Tokens> {
-        let words = Tokens { values: self.words.forward(input.ids()?), mask: input.mask.clone() };
+        let words = Tokens { values: self.words.forward(input)?, mask: input.mask.clone() };
         let mean = words.pool();
         let vector = match &self.perceptron {
             Some(perceptron) => perceptron.forward(mean),

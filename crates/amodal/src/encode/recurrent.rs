@@ -2,11 +2,11 @@
 use super::Encode;
 use crate::{
     Error, Input, Result, Tokens,
-    layers::{self, recurrent::Cell},
+    layers::{self, Words, recurrent::Cell},
     types::{Build, at_least, within},
 };
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, Embedding, EmbeddingConfig};
+use burn::nn::{Dropout, DropoutConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -50,7 +50,7 @@ impl RecurrentConfig {
             layers::Recurrent::new(self.cell, input, self.dim, self.bidirectional, build.device)
         };
         Ok(Recurrent {
-            words: is_text.then(|| EmbeddingConfig::new(input, self.dim).init(build.device)),
+            words: is_text.then(|| Words::new(build, self.dim)).transpose()?,
             layers: (0..self.num_layers).map(layer).collect(),
             dropout: DropoutConfig::new(self.dropout).init(),
             dim: self.dim,
@@ -62,7 +62,7 @@ impl RecurrentConfig {
 /// Recurrent layers over words or over frames of a series.
 #[derive(Module, Debug)]
 pub struct Recurrent {
-    words: Option<Embedding>,
+    words: Option<Words>,
     layers: Vec<layers::Recurrent>,
     dropout: Dropout,
     dim: usize,
@@ -78,7 +78,7 @@ impl Encode for Recurrent {
     /// `[batch, time]` ids or `[batch, time, channels]` to `[batch, tokens, dim]`.
     fn encode(&self, input: &Input) -> Result<Tokens> {
         let mut x = match &self.words {
-            Some(words) => words.forward(input.ids()?),
+            Some(words) => words.forward(input)?,
             None => input.series()?,
         };
         for (at, layer) in self.layers.iter().enumerate() {

@@ -2,12 +2,12 @@
 use super::Encode;
 use crate::{
     Input, Result, Tokens,
-    layers::{Linear, conv::convolve_steps},
+    layers::{Linear, Words, conv::convolve_steps},
     types::{Build, at_least, widths, within},
 };
 use burn::module::Module;
 use burn::nn::{
-    Dropout, DropoutConfig, Embedding, EmbeddingConfig,
+    Dropout, DropoutConfig,
     conv::{Conv1d, Conv1dConfig},
 };
 use burn::tensor::{Tensor, activation::relu};
@@ -45,7 +45,7 @@ impl TextCnnConfig {
         within("dropout", self.dropout, 0.0, 0.95)?;
         let window = |size: &usize| Conv1dConfig::new(self.dim, self.channels, *size).init(build.device);
         Ok(TextCnn {
-            words: EmbeddingConfig::new(build.dim("input")?, self.dim).init(build.device),
+            words: Words::new(build, self.dim)?,
             windows: self.windows.iter().map(window).collect(),
             output: Linear::new(self.windows.len() * self.channels, self.dim, build.device),
             dropout: DropoutConfig::new(self.dropout).init(),
@@ -57,7 +57,7 @@ impl TextCnnConfig {
 /// See [`TextCnnConfig`].
 #[derive(Module, Debug)]
 pub struct TextCnn {
-    words: Embedding,
+    words: Words,
     windows: Vec<Conv1d>,
     output: Linear,
     dropout: Dropout,
@@ -72,7 +72,7 @@ impl Encode for TextCnn {
     /// `[batch, time]` ids to `[batch, 1, dim]`.
     fn encode(&self, input: &Input) -> Result<Tokens> {
         let (mask, present) = (&input.mask, input.mask.clone().max_dim(1));
-        let words = self.words.forward(input.ids()?) * mask.clone().unsqueeze_dim(2);
+        let words = self.words.forward(input)? * mask.clone().unsqueeze_dim(2);
         let words = words.swap_dims(1, 2); // [batch, dim, time]
         let [_, time] = mask.dims();
         let first = present.clone().pad([(0, time - 1)], 0.0); // [batch, time]

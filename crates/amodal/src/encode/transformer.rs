@@ -3,13 +3,13 @@ use super::Encode;
 use crate::{
     Error, Input, Result, Tokens,
     layers::{
-        Block, BlockConfig, Linear,
+        Block, BlockConfig, Linear, Words,
         position::{Rotary, sinusoids},
     },
     types::{Build, at_least},
 };
 use burn::module::{Module, Param};
-use burn::nn::{Dropout, DropoutConfig, Embedding, EmbeddingConfig, Initializer, LayerNorm, LayerNormConfig};
+use burn::nn::{Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig};
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -82,7 +82,7 @@ impl TransformerConfig {
         }
         let positions = Initializer::Normal { mean: 0.0, std: 0.02 };
         let transformer = Transformer {
-            words: is_text.then(|| EmbeddingConfig::new(input, self.dim).init(build.device)),
+            words: is_text.then(|| Words::new(build, self.dim)).transpose()?,
             frames: (!is_text).then(|| Linear::new(input * self.frames, self.dim, build.device)),
             learned: (self.positions == Positions::Learned)
                 .then(|| positions.init([self.max_length, self.dim], build.device)),
@@ -104,7 +104,7 @@ impl TransformerConfig {
 /// See [`TransformerConfig`].
 #[derive(Module, Debug)]
 pub struct Transformer {
-    words: Option<Embedding>,
+    words: Option<Words>,
     frames: Option<Linear>,
     learned: Option<Param<Tensor<2>>>,
     blocks: Vec<Block>,
@@ -147,7 +147,7 @@ impl Encode for Transformer {
     /// `[batch, time]` ids or `[batch, time, channels]` to `[batch, time, dim]`; of series, `frames` steps are one token.
     fn encode(&self, input: &Input) -> Result<Tokens> {
         let (values, mask) = match (&self.words, &self.frames) {
-            (Some(words), _) => (words.forward(input.ids()?).mul_scalar((self.dim as f64).sqrt()), input.mask.clone()),
+            (Some(words), _) => (words.forward(input)?.mul_scalar((self.dim as f64).sqrt()), input.mask.clone()),
             (None, Some(frames)) if self.joined == 1 => (frames.forward(input.series()?), input.mask.clone()),
             (None, Some(frames)) => {
                 let (series, mask) = join(input.series()?, input.mask.clone(), self.joined);

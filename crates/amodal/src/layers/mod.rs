@@ -15,6 +15,7 @@ pub mod places;
 pub mod position;
 pub mod project;
 pub mod recurrent;
+pub mod words;
 
 pub use absent::Absent;
 pub use align::Align;
@@ -30,3 +31,4 @@ pub use norm::{Norm, Normalize};
 pub use places::Pool;
 pub use project::Project;
 pub use recurrent::Recurrent;
+pub use words::Words;

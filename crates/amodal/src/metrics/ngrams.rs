@@ -1,5 +1,5 @@
 //! Runs of words and how often each occurs: what BLEU and CIDEr compare.
-use crate::modalities::text::joins;
+use crate::words::language::joins;
 use icu_segmenter::{WordSegmenter, options::WordBreakInvariantOptions};
 use std::collections::BTreeMap;
 

@@ -10,11 +10,12 @@ pub mod text;
 pub mod video;
 
 use crate::{Item, Named, Raw, Result, random::Random, registry};
+use std::path::Path;
 
 /// Reads one modality's raw values.
 pub trait Read {
     /// Widths that an encoder or decoder is built with: `input` (features, colour channels, vocabulary or classes),
-    /// `words` again where the items are ids of words, and `height`, `width` or `time` where they are fixed;
+    /// `words` again where the items are ids of words, `tags` where each has a part of speech, and `height`, `width` or `time` where they are fixed;
     /// `frames` (at most so many) for a video, `longest` (at most so many units) for a text.
     fn dims(&self) -> Named<usize>;
 
@@ -75,6 +76,9 @@ pub trait Read {
 
 /// What a modality learns of the training rows before the model is built.
 pub trait Fit {
+    /// Takes the paths in the options from a folder: that of the config's file.
+    fn place(&mut self, _folder: &Path) {}
+
     /// Completes the options; a later call with the options already complete changes nothing.
     fn fit(&mut self, _values: &mut dyn Iterator<Item = &Raw>) -> Result<()> {
         Ok(())

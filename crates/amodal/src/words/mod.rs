@@ -2,9 +2,19 @@
 pub mod corpus;
 mod draw;
 mod huffman;
+pub mod language;
+pub mod lines;
 mod rows;
+pub mod segment;
 mod subwords;
+pub mod tag;
 mod threads;
+pub mod tokenizer;
+pub mod train;
 pub mod vocabulary;
 pub mod word2vec;
-pub mod train;
+
+pub use language::Language;
+pub use segment::{Word, segment};
+pub use tag::{Tag, Tagger};
+pub use tokenizer::Tokenizer;

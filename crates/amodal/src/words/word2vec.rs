@@ -12,7 +12,7 @@ use crate::{
     random::{Purpose, Random, Rng, random},
     types::{at_least, within},
 };
-use pulp::Arch;
+use pulp::{Arch, NullaryFnOnce};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -228,7 +228,7 @@ impl Word2Vec {
         if count > 1 {
             for start in (0..count).step_by(STRETCH) {
                 let end = count.min(start + STRETCH);
-                Arch::new().dispatch(|| self.stretch(start, end, rate, random, work));
+                Arch::new().dispatch(Stretch { model: self, start, end, rate, random: &mut *random, work: &mut *work });
             }
         }
         work.sentence.clear();
@@ -318,6 +318,25 @@ impl Word2Vec {
         for (row, vector) in work.rows.iter().zip(work.outputs.chunks_exact_mut(dim)) {
             self.outputs.load(*row as usize, vector);
         }
+    }
+}
+
+/// [`Word2Vec::stretch`], compiled for the widest registers that the processor has.
+struct Stretch<'a> {
+    model: &'a Word2Vec,
+    start: usize,
+    end: usize,
+    rate: f32,
+    random: &'a mut Random,
+    work: &'a mut Work,
+}
+
+impl NullaryFnOnce for Stretch<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.model.stretch(self.start, self.end, self.rate, self.random, self.work);
     }
 }
 

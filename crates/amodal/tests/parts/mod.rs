@@ -41,6 +41,8 @@ use burn::{
 
 /// Ids, or words of the vocabulary.
 pub(crate) const IDS: usize = 7;
+/// Parts of speech.
+pub(crate) const TAGS: usize = 4;
 /// Numbers a step of a series.
 pub(crate) const CHANNELS: usize = 5;
 /// Steps of an input with time.
@@ -101,6 +103,8 @@ pub(crate) fn mask(lengths: &[usize], time: usize, device: &Device) -> Tensor<2>
 pub(crate) enum Layout {
     /// Words.
     Words,
+    /// Words with parts of speech.
+    Tagged,
     /// A class.
     Class,
     /// Feature vectors of any length.
@@ -114,13 +118,14 @@ pub(crate) enum Layout {
 }
 
 impl Layout {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Words, Self::Class, Self::Series, Self::FixedSeries, Self::Image, Self::Video];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Words, Self::Tagged, Self::Class, Self::Series, Self::FixedSeries, Self::Image, Self::Video];
 
     /// What a modality of this layout tells an encoder.
     pub(crate) fn dims(self) -> Named<usize> {
         let dims: &[(&str, usize)] = match self {
             Self::Words => &[("input", IDS), ("words", IDS)],
+            Self::Tagged => &[("input", IDS), ("words", IDS), ("tags", TAGS)],
             Self::Class => &[("input", IDS)],
             Self::Series => &[("input", CHANNELS)],
             Self::FixedSeries => &[("input", CHANNELS), ("time", TIME)],
@@ -135,7 +140,7 @@ impl Layout {
         let rows = LENGTHS.len();
         let time = if matches!(self, Self::Image | Self::Class) { 1 } else { time };
         let size = match self {
-            Self::Words | Self::Class => 1,
+            Self::Words | Self::Tagged | Self::Class => 1,
             Self::Series | Self::FixedSeries => CHANNELS,
             Self::Image | Self::Video => 3 * 5 * 3,
         };
@@ -145,10 +150,15 @@ impl Layout {
             all.extend(numbers(TIME * size, 10 + row as u64).into_iter().take(length * size));
             all.extend(numbers((time - length) * size, 1000 + 10 * padding + row as u64));
         }
-        let class = |value: &f32| ((value + 1.0) / 2.0 * IDS as f32).min(IDS as f32 - 1.0) as i64;
+        let classes = |all: &[f32], count: usize| {
+            let class = |value: &f32| ((value + 1.0) / 2.0 * count as f32).min(count as f32 - 1.0) as i64;
+            ids(&all.iter().map(class).collect::<Vec<_>>(), [rows, time], device)
+        };
         let values = match self {
-            Self::Words | Self::Class => {
-                Values::Ids(ids(&all.iter().map(class).collect::<Vec<_>>(), [rows, time], device))
+            Self::Words | Self::Class => Values::Ids(classes(&all, IDS)),
+            Self::Tagged => {
+                let tags: Vec<f32> = all.iter().map(|value| (value * 50.0).fract()).collect();
+                Values::Tagged { ids: classes(&all, IDS), tags: classes(&tags, TAGS) }
             }
             Self::Series | Self::FixedSeries => Values::Series(given(&all, [rows, time, CHANNELS], device)),
             Self::Image => Values::Image(given(&all, [rows, 3, 5, 3], device)),
@@ -169,6 +179,9 @@ impl Layout {
 pub(crate) fn row(input: &Input, row: usize) -> Input {
     let values = match &input.values {
         Values::Ids(values) => Values::Ids(values.clone().narrow(0, row, 1)),
+        Values::Tagged { ids, tags } => {
+            Values::Tagged { ids: ids.clone().narrow(0, row, 1), tags: tags.clone().narrow(0, row, 1) }
+        }
         Values::Series(values) => Values::Series(values.clone().narrow(0, row, 1)),
         Values::Image(values) => Values::Image(values.clone().narrow(0, row, 1)),
         Values::Video(values) => Values::Video(values.clone().narrow(0, row, 1)),

@@ -1,0 +1,170 @@
+//! Words: cut, tagged, and in pieces.
+use crate::{
+    data::squares,
+    place::{Place, Ran},
+};
+use std::{io::Write, process::Stdio};
+
+/// Runs the command with something on stdin.
+fn given(place: &Place, arguments: &[&str], input: &[u8]) -> Ran {
+    let mut child = place
+        .command(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let (mut stdin, input) = (child.stdin.take().expect("piped"), input.to_vec());
+    let feed = std::thread::spawn(move || {
+        let _ = stdin.write_all(&input);
+    });
+    let output = child.wait_with_output().expect("the command ends");
+    feed.join().expect("written");
+    Ran::new(&arguments.join(" "), &output)
+}
+
+#[test]
+fn tags_of_a_text() {
+    let place = Place::new();
+    let ran = place.arguments(&["words", "tag", "A red cat doesn't sleep, 🐱!"]).done();
+    assert_eq!(ran.stdout, "A\tDET\nred\tADJ\ncat\tNOUN\ndoesn't\tAUX\nsleep\tNOUN\n,\tPUNCT\n🐱\tSYM\n!\tPUNCT\n");
+    let ran = place.arguments(&["words", "tag", "我在北京 ok", "--json"]).done();
+    assert_eq!(ran.json()[2], serde_json::json!({ "word": "北京", "tag": "PROPN" }));
+    assert_eq!(place.arguments(&["words", "tag", "le chat", "--language", "other"]).done().stdout, "le\tX\nchat\tX\n");
+    for empty in ["", " ", "\u{7}\t"] {
+        assert_eq!(place.arguments(&["words", "tag", empty]).done().stdout, "");
+    }
+    assert_eq!(
+        given(&place, &["words", "tag", "--file", "-"], b"cat\n\ndog").done().stdout,
+        "cat\tNOUN\n\n\ndog\tNOUN\n"
+    );
+}
+
+#[test]
+fn a_wrong_use_of_tag() {
+    let place = Place::new();
+    place.amodal("words tag").failed(2, &["TEXT", "--file", "--score"]);
+    place.amodal("words tag a --file b").failed(2, &["--file"]);
+    place.amodal("words tag a --language chinse").failed(2, &["chinse", "chinese"]);
+    place.amodal("words tag --file nosuch").failed(1, &["nosuch"]);
+    place.amodal("words").code_is(2);
+}
+
+#[test]
+fn a_score_of_tags() {
+    let place = Place::new();
+    place.write("right.txt", "The\tDET\ncat\tNOUN\nsleeps\tVERB\n.\tPUNCT\n\nMad\tNOUN\ndog\tNOUN\n");
+    let ran = place.amodal("words tag --score right.txt").done();
+    assert!(ran.stdout.starts_with("accuracy 83.3 % (NOUN throughout 50.0 %) of 6 words in 2 sentences\n"), "{ran}");
+    let figures = place.amodal("words tag --score right.txt --json").done().json();
+    assert_eq!(figures["recall"]["DET"], 1.0);
+    assert_eq!(figures["words"], 6);
+    for (line, problem) in
+        [("cat", "expected a word, a tabulator"), ("cat\tNOUNN", "NOUNN"), ("\tNOUN", "expected a word")]
+    {
+        place.write("wrong.txt", format!("a\tDET\n{line}\n"));
+        place.amodal("words tag --score wrong.txt").failed(1, &["wrong.txt:2", problem]);
+    }
+    place.write("empty.txt", "\n\n");
+    place.amodal("words tag --score empty.txt").failed(1, &["empty.txt", "no word"]);
+}
+
+#[test]
+fn words_of_lines() {
+    let place = Place::new();
+    place.write("text.txt", "Don't stop!\r\n\n我来到北京清华大学, ok\n\u{0}🐱");
+    let ran = place.amodal("words segment text.txt").done();
+    assert_eq!(ran.stdout, "Don't stop !\n\n我 来到 北京 清华大学 , ok\n🐱\n");
+    let ran = place.amodal("words segment text.txt --plain --json").done();
+    assert_eq!(ran.json_lines()[0], serde_json::json!(["don't", "stop"]));
+    assert_eq!(given(&place, &["words", "segment"], "a b".as_bytes()).done().stdout, "a b\n");
+    assert_eq!(given(&place, &["words", "segment"], b"").done().stdout, "");
+}
+
+#[test]
+fn a_text_of_one_long_line() {
+    let place = Place::new();
+    let text = "小猫 and a red cat. ".repeat(100_000);
+    let ran = given(&place, &["words", "segment", "--plain"], text.as_bytes()).done();
+    assert_eq!(ran.stdout.matches('\n').count(), 1);
+    assert_eq!(ran.stdout.split_whitespace().count(), 500_000);
+}
+
+#[test]
+fn text_that_is_not_utf8() {
+    let place = Place::new();
+    place.write("latin.txt", b"good\nbad \xe9t\xe9\n");
+    for command in ["segment latin.txt", "tag --file latin.txt", "tokenizer train latin.txt"] {
+        let ran = place.amodal(&format!("words {command}"));
+        assert_eq!(ran.code, 1, "{ran}");
+        ran.says(&["latin.txt:2: not UTF-8 text at byte 5 of the line", "help: "]);
+    }
+    assert!(!place.path("tokenizer.json").exists());
+}
+
+#[test]
+fn subwords_of_a_text() {
+    let place = Place::new();
+    place.write("text.txt", "a small red cat\nthe smallest 小猫 🐱\n".repeat(20));
+    for model in ["bpe", "wordpiece", "unigram"] {
+        let ran =
+            place.amodal(&format!("words tokenizer train text.txt --model {model} --size 300 -o {model}.json")).done();
+        assert!(ran.stdout.starts_with(&format!("{model}.json: ")), "{ran}");
+        let encode = ["words", "tokenizer", "encode", &format!("{model}.json")];
+        let ran = given(&place, &encode, b"a small cat\n\nsmaller").done();
+        assert_eq!(ran.stdout.lines().count(), 3, "{ran}");
+        let ran = given(&place, &[&encode[..], &["--json"]].concat(), b"cat").done();
+        assert_eq!(ran.json()["ids"].as_array().map(Vec::len), ran.json()["subwords"].as_array().map(Vec::len));
+    }
+    place.amodal("words tokenizer train text.txt --size 20").failed(2, &["size: 20, expected more than 256"]);
+    place
+        .amodal("words tokenizer train text.txt --size 9 --model unigram")
+        .failed(2, &["size: 9, expected more than "]);
+    place.amodal("words tokenizer train text.txt --model trie").failed(2, &["trie", "bpe, wordpiece, unigram"]);
+    place.write("empty.txt", "");
+    place.amodal("words tokenizer train empty.txt").failed(2, &["no word"]);
+}
+
+#[test]
+fn a_broken_tokenizer() {
+    let place = Place::new();
+    place.write("text.txt", "a small red cat\n");
+    for content in ["", "{}", "[1]", "{\"model\": {\"type\": \"BPE\"}}"] {
+        place.write("broken.json", content);
+        place
+            .amodal("words tokenizer encode broken.json text.txt")
+            .failed(2, &["broken.json: not a tokenizer.json", "help: make one"]);
+    }
+    place.write("broken.json", b"\xff");
+    place.amodal("words tokenizer encode broken.json text.txt").failed(2, &["broken.json", "UTF-8"]);
+    place.amodal("words tokenizer encode nosuch.json text.txt").failed(2, &["nosuch.json", "no such file"]);
+}
+
+/// A run that reads subwords and parts of speech: the files it was made from are gone when it is used.
+#[test]
+fn a_run_of_subwords_and_parts_of_speech() {
+    let place = squares();
+    place.write("text.txt", place.read("table.csv"));
+    place.amodal("words tokenizer train text.txt --size 400 -o tokenizer.json").done();
+    let read = "--set modalities.text.unit=subword --set modalities.text.pos=true --set train.epochs=2 -q";
+    let file = "--set modalities.text.tokenizer=tokenizer.json";
+    place.amodal(&format!("train config.toml --out run {read} {file}")).done();
+    place.amodal(&format!("train config.toml --out learned {read} --set modalities.text.subword.size=300")).done();
+    std::fs::remove_file(place.path("tokenizer.json")).unwrap();
+    for run in ["run", "learned"] {
+        place.arguments(&["predict", run, "--input", "text=a red square"]).done();
+        place.amodal(&format!("train --resume {run} -q")).done();
+    }
+    place.amodal(&format!("check config.toml {read} {file}")).failed(2, &["modalities.text.tokenizer", "no such file"]);
+    let small = "--set modalities.text.unit=subword --set modalities.text.subword.size=9";
+    place
+        .amodal(&format!("train config.toml --out small {small}"))
+        .failed(2, &["modalities.text.subword.size: 9, expected more than 256"]);
+}
+
+impl Ran {
+    #[track_caller]
+    fn code_is(&self, code: i32) {
+        assert_eq!(self.code, code, "{self}");
+    }
+}
