@@ -6,7 +6,7 @@ GCIDE (Webster's of 1913 with WordNet, GPL), WordNet 3.0, FOLDOC and the Jargon 
 import gzip
 import re
 
-from packages import HERE, apt_package, pip_package, say
+from packages import apt_package, pip_package, say
 
 DICTIONARIES = {"dict-gcide": "gcide", "dict-wn": "wn", "dict-foldoc": "foldoc", "dict-jargon": "jargon"}
 WORD = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*")
@@ -36,11 +36,13 @@ def paragraphs(text):
 
 def fetch(folder):
     """`corpus.txt`, and what vectors are measured by: pairs of words that people judged, and analogies."""
-    count = 0
+    count, versions = 0, []
     with open(folder / "corpus.txt", "w", encoding="utf-8") as out:
         for package, name in DICTIONARIES.items():
-            where = apt_package(package)
-            text = gzip.open(where / f"usr/share/dictd/{name}.dict.dz", "rt", encoding="utf-8", errors="replace").read()
+            where, version = apt_package(package)
+            versions.append(f"{package} {version}")
+            file = where / f"usr/share/dictd/{name}.dict.dz"
+            text = gzip.open(file, "rt", encoding="utf-8", errors="replace").read()
             for head, paragraph in paragraphs(text):
                 if head.startswith("00-database"):
                     continue
@@ -55,3 +57,4 @@ def fetch(folder):
     tests = pip_package("gensim", "4.4.0") / "gensim/test/test_data"
     for name in ["wordsim353.tsv", "simlex999.txt", "questions-words.txt"]:
         (folder / name).write_bytes((tests / name).read_bytes())
+    return [], [f"packages: Debian {', '.join(versions)} (GPL and others), PyPI gensim 4.4.0 (its test data)"]

@@ -75,7 +75,7 @@ enum Command {
     Index(index::IndexCommand),
     /// Find the rows of an index that are nearest to a picture, a sound, words, …
     Search(index::Search),
-    /// Cut text into words and subwords, and name parts of speech
+    /// Cut text into words and subwords, name parts of speech, and learn vectors of words
     Words(words::Words),
     /// Every encoder, fusion, decoder, loss, modality and metric, with its options, paper and cost
     List(list::List),

@@ -17,6 +17,26 @@ use std::{
 static INTERRUPTS: AtomicUsize = AtomicUsize::new(0);
 static HANDLER: OnceLock<()> = OnceLock::new();
 
+/// Takes Ctrl-C and SIGTERM as a wish to stop, which [`is_wanted`] tells; says `what` comes of it. Asked twice, it ends.
+pub(crate) fn catch(what: &'static str) {
+    HANDLER.get_or_init(|| {
+        let handler = move || {
+            if INTERRUPTS.fetch_add(1, Ordering::SeqCst) > 0 {
+                std::process::exit(1); // asked twice: the checkpoint before this one stays
+            }
+            eprintln!("\n{what}");
+        };
+        if let Err(error) = ctrlc::set_handler(handler) {
+            eprintln!("warning: Ctrl-C will not be waited for: {error}");
+        }
+    });
+}
+
+/// Whether nobody asked to stop.
+pub(crate) fn is_wanted() -> bool {
+    INTERRUPTS.load(Ordering::SeqCst) == 0
+}
+
 /// A progress bar on a terminal, lines elsewhere; Ctrl-C and SIGTERM stop after the step.
 pub(crate) struct Bar {
     output: Output,
@@ -28,17 +48,7 @@ pub(crate) struct Bar {
 
 impl Bar {
     pub(crate) fn new(output: Output) -> Self {
-        HANDLER.get_or_init(|| {
-            let handler = || {
-                if INTERRUPTS.fetch_add(1, Ordering::SeqCst) > 0 {
-                    std::process::exit(1); // asked twice: the checkpoint before this one stays
-                }
-                eprintln!("\nstopping after this step; the run can be resumed");
-            };
-            if let Err(error) = ctrlc::set_handler(handler) {
-                eprintln!("warning: Ctrl-C will not write a checkpoint: {error}");
-            }
-        });
+        catch("stopping after this step; the run can be resumed");
         let bar = if output.quiet { ProgressBar::hidden() } else { ProgressBar::new(0) };
         let style = ProgressStyle::with_template("{elapsed:>4} {bar:30} {pos}/{len} steps, {msg}, {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -63,7 +73,7 @@ impl Watch for Bar {
         let rate = self.rows as f64 / self.start.elapsed().as_secs_f64();
         self.bar.set_message(format!("{rate:.0} rows/s, loss {:.3}", self.loss));
         self.bar.set_position(report.step as u64);
-        INTERRUPTS.load(Ordering::SeqCst) == 0
+        is_wanted()
     }
 
     fn evaluated(&mut self, log: &Log, progress: &Progress) -> Result<()> {

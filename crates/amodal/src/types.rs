@@ -125,6 +125,7 @@ impl Item {
 
 /// A modality's values, by how they are laid out.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // a batch has a handful of them
 pub enum Values {
     /// Token ids, `[batch, time]`.
     Ids(Tensor<2, Int>),

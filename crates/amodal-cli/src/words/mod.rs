@@ -1,7 +1,9 @@
-//! `amodal words`: cutting text, and naming parts of speech.
+//! `amodal words`: cutting text, naming parts of speech, and vectors of words.
+mod near;
 mod segment;
 mod tag;
 mod tokenizer;
+mod train;
 
 use crate::Output;
 use amodal::{
@@ -28,6 +30,12 @@ enum Command {
     Segment(segment::Segment),
     /// Learn a vocabulary of subwords, or cut texts by one
     Tokenizer(tokenizer::Tokenizer),
+    /// Learn vectors of words from a text (Word2Vec, fastText)
+    Train(train::Train),
+    /// The words whose vectors are nearest to a word's
+    Nearest(near::Nearest),
+    /// What B is to A, to C: man king woman → queen
+    Analogy(near::Analogy),
 }
 
 impl Words {
@@ -36,6 +44,9 @@ impl Words {
             Command::Tag(command) => command.run(output),
             Command::Segment(command) => command.run(output),
             Command::Tokenizer(command) => command.run(output),
+            Command::Train(command) => command.run(output),
+            Command::Nearest(command) => command.run(output),
+            Command::Analogy(command) => command.run(output),
         }
     }
 }

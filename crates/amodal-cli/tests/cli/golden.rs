@@ -21,7 +21,7 @@ fn same(name: &str, text: &str) {
 }
 
 /// Commands of `amodal words`.
-const WORDS: &[&str] = &["tag", "segment", "tokenizer train", "tokenizer encode"];
+const WORDS: &[&str] = &["tag", "segment", "tokenizer train", "tokenizer encode", "train", "nearest", "analogy"];
 
 const COMMANDS: &[&str] = &[
     "demo",

@@ -168,3 +168,36 @@ impl Ran {
         assert_eq!(self.code, code, "{self}");
     }
 }
+
+#[test]
+fn vectors_are_learned_and_asked() {
+    let place = Place::new();
+    let subjects = [["sea", "ship", "wave", "sail"], ["sky", "cloud", "wing", "bird"]];
+    let line = |at: usize| {
+        let words = (0..6).map(|n| subjects[at % 2][(at / 2 + n * (1 + at % 3)) % 4]);
+        words.collect::<Vec<_>>().join(" ") + "\n"
+    };
+    place.write("text", (0..6000).map(line).collect::<String>());
+    let train = "words train text -o v.txt --dim 8 --sample 0 --learning-rate 0.1 --threads 1";
+    let ran =
+        place.amodal(train).done().says(&["36,000 words in the text; 8 different ones", "wrote v.txt: 8 vectors"]);
+    assert_eq!(ran.stdout, "");
+    let first = place.bytes("v.txt");
+    assert!(first.starts_with(b"8 8\n"));
+    place.amodal(train).done();
+    assert_eq!(place.bytes("v.txt"), first, "the same seed, the same bytes");
+
+    let near = place.amodal("words nearest v.txt sea -k 3 --json").done().json();
+    let mut near: Vec<&str> = near.as_array().unwrap().iter().map(|one| one["word"].as_str().unwrap()).collect();
+    near.sort_unstable();
+    assert_eq!(near, ["sail", "ship", "wave"]);
+    assert_eq!(place.amodal("words analogy v.txt sea ship sky -k 2").done().stdout.lines().count(), 2);
+    place.amodal("words nearest v.txt shipp").failed(1, &["`shipp`", "did you mean `ship`?"]);
+    place.amodal("words train text -o v.txt --dim 0").failed(2, &["dim"]);
+    place.amodal("words train nosuch -o v.txt").failed(1, &["nosuch"]);
+    place.write("bad", b"a b\nc \xff d\n");
+    place.amodal("words train bad -o v.txt").failed(1, &["bad:2: not UTF-8 at byte 6"]);
+    place.write("one", "word word word word word word\n");
+    place.amodal("words train one -o v.txt").failed(1, &["1 different words among 6", "--min-count"]);
+    assert_eq!(place.bytes("v.txt"), first, "a failure leaves the old file");
+}

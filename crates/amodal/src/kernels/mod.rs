@@ -4,11 +4,13 @@ mod activation;
 mod convolution;
 pub mod memory;
 mod product;
+mod wide;
 
 pub use activation::{Activated, Activation, activate};
 pub use convolution::convolve;
 pub(crate) use product::count;
 pub use product::{linear, matmul, multiply_adds};
+pub(crate) use wide::{Wide, wide};
 
 use burn::backend::{Shape, flex::FlexTensor};
 use burn::tensor::TensorData;

@@ -139,11 +139,9 @@ impl Corpus {
             // what may go on in the next bytes stays
             let rest = end - word;
             if is_long || rest > LONGEST {
+                self.too_long.fetch_add(u64::from(!skipping && !is_long), Relaxed);
                 (is_long, held) = (true, 0);
                 at += end as u64;
-                if rest > LONGEST {
-                    self.too_long.fetch_add(u64::from(!skipping), Relaxed);
-                }
             } else {
                 buffer.copy_within(word..end, 0);
                 held = rest;

@@ -31,7 +31,7 @@ impl Alias {
     #[inline(always)]
     pub(crate) fn draw(&self, random: &mut Random) -> u32 {
         let draw = random.next_u64();
-        let number = ((draw >> 32) * self.columns.len() as u64 >> 32) as u32;
+        let number = (((draw >> 32) * self.columns.len() as u64) >> 32) as u32;
         let (stay, other) = self.columns[number as usize];
         if draw as u32 <= stay { number } else { other }
     }

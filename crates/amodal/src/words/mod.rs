@@ -11,6 +11,7 @@ pub mod tag;
 mod threads;
 pub mod tokenizer;
 pub mod train;
+pub mod vectors;
 pub mod vocabulary;
 pub mod word2vec;
 
@@ -18,3 +19,4 @@ pub use language::Language;
 pub use segment::{Word, segment};
 pub use tag::{Tag, Tagger};
 pub use tokenizer::Tokenizer;
+pub use vectors::Vectors;

@@ -106,15 +106,6 @@ impl Rows {
         }
         values
     }
-
-    /// Replaces all numbers, row by row.
-    pub(crate) fn set(&self, values: &[f32]) {
-        let mut copy = vec![0.0; width(self.dim)];
-        for (row, values) in values.chunks(self.dim).take(self.len()).enumerate() {
-            copy[..values.len()].copy_from_slice(values);
-            self.store(row, &copy);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -140,7 +131,5 @@ mod tests {
             assert_eq!((now[10 + at], now[5 + at]), (2.0 * values[5 + at], values[5 + at]));
             assert_eq!(now[at], values[at] + 2.0 * values[5 + at]);
         }
-        rows.set(&values);
-        assert_eq!(rows.values(), values);
     }
 }

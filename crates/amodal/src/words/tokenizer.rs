@@ -226,7 +226,7 @@ impl Tokenizer {
         }
         let mut joined = String::with_capacity(text.len()); // it stood each Chinese character apart
         for word in text.split(' ') {
-            if !joined.is_empty() && !(joined.ends_with(joins) && word.starts_with(joins)) {
+            if !joined.is_empty() && (!joined.ends_with(joins) || !word.starts_with(joins)) {
                 joined.push(' ');
             }
             joined.push_str(word);

@@ -14,7 +14,7 @@ pub struct Vocabulary {
     counts: Vec<u64>,
     ids: FxHashMap<String, u32>,
     /// Words of the corpus, those without an id included.
-    pub(crate) total: u64,
+    total: u64,
 }
 
 impl Vocabulary {
@@ -95,6 +95,11 @@ impl Vocabulary {
         &self.counts
     }
 
+    /// Words of the corpus, those without an id included.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
     /// Number of words.
     #[expect(clippy::len_without_is_empty, reason = "there are always two")]
     pub fn len(&self) -> usize {
@@ -121,7 +126,7 @@ mod tests {
         let one = Vocabulary::count(&corpus, 5, 100, 1).unwrap();
         assert_eq!(one, Vocabulary::count(&corpus, 5, 100, 3).unwrap());
         assert_eq!(&one.words()[..4], ["b", "a", "w0", "w1"]);
-        assert_eq!((&one.counts()[..3], one.total, one.len()), ([40_000, 20_000, 60].as_slice(), 120_000, 100));
+        assert_eq!((&one.counts()[..3], one.total(), one.len()), ([40_000, 20_000, 60].as_slice(), 120_000, 100));
         assert_eq!((one.id("a"), one.id("w999")), (Some(1), None));
     }
 

@@ -5,14 +5,16 @@ use super::{
     huffman::Huffman,
     rows::{LANES, Rows, width},
     subwords::Subwords,
+    train::{Counted, Watch, run},
+    vectors::Vectors,
     vocabulary::Vocabulary,
 };
 use crate::{
     Result,
+    kernels::{Wide, wide},
     random::{Purpose, Random, Rng, random},
     types::{at_least, within},
 };
-use pulp::{Arch, NullaryFnOnce};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -111,15 +113,36 @@ impl Word2VecConfig {
     }
 }
 
+/// Learns vectors of the words of a vocabulary from a corpus; on one thread the same bits each time, on several not. Ends
+/// early, with what is learned by then, where `watch` says so.
+///
+/// # Errors
+/// [`crate::Error::Config`] for an option that is out of its range; those of [`Corpus::read`].
+pub fn word2vec(
+    corpus: &Corpus,
+    vocabulary: &Vocabulary,
+    config: &Word2VecConfig,
+    threads: usize,
+    watch: &mut Watch,
+) -> Result<Vectors> {
+    config.check()?;
+    let (model, blocks) = (Word2Vec::new(config, vocabulary), corpus.blocks());
+    run(blocks * config.epochs, threads, watch, |piece, work: &mut Work| {
+        model.learn(corpus, vocabulary, piece / blocks, piece % blocks, work)?;
+        Ok(std::mem::take(&mut work.counted))
+    })?;
+    Vectors::new(vocabulary.words().to_vec(), config.dim, model.vectors(vocabulary.len()))
+}
+
 /// A model in training.
 #[derive(Debug)]
-pub(crate) struct Word2Vec {
-    pub(crate) config: Word2VecConfig,
+struct Word2Vec {
+    config: Word2VecConfig,
     /// Vectors of the words, and of buckets of n-grams behind them.
-    pub(crate) inputs: Rows,
+    inputs: Rows,
     /// Vectors of the words as what is told, or of the nodes of the tree.
-    pub(crate) outputs: Rows,
-    pub(crate) subwords: Option<Subwords>,
+    outputs: Rows,
+    subwords: Option<Subwords>,
     told: Told,
     /// Probability of each word, as a share of 2^32, that it stays; empty: all stay.
     keep: Vec<u32>,
@@ -136,7 +159,7 @@ enum Told {
 
 /// What a thread has of its own.
 #[derive(Debug, Default)]
-pub(crate) struct Work {
+struct Work {
     sentence: Vec<u32>,
     /// Words of a stretch that differ, and for each place which of them stands there.
     different: Vec<u32>,
@@ -153,15 +176,14 @@ pub(crate) struct Work {
     around: Vec<u32>,
     mean: Vec<f32>,
     errors: Vec<f32>,
-    /// Words read, and the losses among them.
-    pub(crate) words: u64,
+    /// Words learned.
     learned: u64,
-    pub(crate) loss: f64,
-    pub(crate) losses: u64,
+    /// Words read, and the losses among them.
+    counted: Counted,
 }
 
 impl Word2Vec {
-    pub(crate) fn new(config: &Word2VecConfig, vocabulary: &Vocabulary) -> Self {
+    fn new(config: &Word2VecConfig, vocabulary: &Vocabulary) -> Self {
         let Word2VecConfig { dim, seed, .. } = *config;
         let subwords = config.ngrams.map(|ngrams| Subwords::new(vocabulary, ngrams, config.buckets));
         let inputs = vocabulary.len() + subwords.as_ref().map_or(0, |_| config.buckets);
@@ -188,7 +210,7 @@ impl Word2Vec {
     }
 
     /// Learns the lines of one block in one epoch.
-    pub(crate) fn learn(
+    fn learn(
         &self,
         corpus: &Corpus,
         vocabulary: &Vocabulary,
@@ -201,7 +223,7 @@ impl Word2Vec {
         let mut done = epoch as u64 * corpus.bytes();
         corpus.read(block, |event| match event {
             Event::Word(word) => {
-                work.words += 1;
+                work.counted.units += 1;
                 let Some(id) = vocabulary.id(word) else { return };
                 if self.keep.get(id as usize).is_none_or(|keep| random.next_u32() <= *keep) {
                     work.sentence.push(id);
@@ -217,6 +239,21 @@ impl Word2Vec {
         })
     }
 
+    /// The vectors of the first `words` rows; where there are n-grams, the mean with theirs.
+    fn vectors(&self, words: usize) -> Vec<f32> {
+        let dim = self.config.dim;
+        let Some(subwords) = &self.subwords else { return self.inputs.values() };
+        let mut vectors = Vec::with_capacity(words * dim);
+        let mut copy = vec![0.0; width(dim)];
+        for id in 0..words {
+            let rows = subwords.of(id as u32);
+            copy.fill(0.0);
+            rows.iter().for_each(|row| self.inputs.add_to(*row as usize, &mut copy));
+            vectors.extend(copy[..dim].iter().map(|value| value / rows.len() as f32));
+        }
+        vectors
+    }
+
     fn rate(&self, done: f64) -> f32 {
         let Word2VecConfig { learning_rate, last_rate, .. } = self.config;
         (learning_rate + (last_rate - learning_rate) * done) as f32
@@ -228,7 +265,7 @@ impl Word2Vec {
         if count > 1 {
             for start in (0..count).step_by(STRETCH) {
                 let end = count.min(start + STRETCH);
-                Arch::new().dispatch(Stretch { model: self, start, end, rate, random: &mut *random, work: &mut *work });
+                wide(Stretch { model: self, start, end, rate, random: &mut *random, work: &mut *work });
             }
         }
         work.sentence.clear();
@@ -264,7 +301,7 @@ impl Word2Vec {
         }
         work.before.clone_from(&work.vectors);
         for at in start..end {
-            let reach = 1 + (u64::from(random.next_u32()) * window as u64 >> 32) as usize;
+            let reach = 1 + ((u64::from(random.next_u32()) * window as u64) >> 32) as usize;
             let around = at.saturating_sub(reach).max(first)..last.min(at + reach + 1);
             work.around.clear();
             work.around.extend(around.filter(|place| *place != at).map(|place| work.slots[place - first]));
@@ -331,11 +368,9 @@ struct Stretch<'a> {
     work: &'a mut Work,
 }
 
-impl NullaryFnOnce for Stretch<'_> {
-    type Output = ();
-
+impl Wide for Stretch<'_> {
     #[inline(always)]
-    fn call(self) {
+    fn run(self) {
         self.model.stretch(self.start, self.end, self.rate, self.random, self.work);
     }
 }
@@ -403,9 +438,9 @@ fn take_loss(rows: usize, work: &mut Work) {
     for logits in work.errors.chunks_exact(rows) {
         for (logit, label) in logits.iter().zip(&work.labels) {
             let logit = f64::from(if *label > 0.5 { *logit } else { -*logit });
-            work.loss += (-logit).max(0.0) + (-logit.abs()).exp().ln_1p();
+            work.counted.loss += (-logit).max(0.0) + (-logit.abs()).exp().ln_1p();
         }
-        work.losses += 1;
+        work.counted.losses += 1;
     }
 }
 
@@ -468,4 +503,66 @@ fn sigmoid(x: f32) -> f32 {
     let fraction = series.iter().fold(0.0_f32, |sum, factor| sum.mul_add(part, *factor));
     let whole = f32::from_bits((((whole as i32) + 127) << 23) as u32);
     1.0 / (1.0 + fraction * whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines that each speak of one of two subjects, in words that go together with no other.
+    fn subjects() -> (tempfile::TempDir, Corpus) {
+        let mut draws = random(0, 0, 0, Purpose::Synthetic);
+        let line = |subject: usize, draws: &mut Random| {
+            let words = (0..8).map(|_| format!("{}{}", ["sea", "sky"][subject], draws.next_u32() % 6));
+            words.collect::<Vec<_>>().join(" ") + " and\n"
+        };
+        let text: String = (0..4000).map(|at| line(at % 2, &mut draws)).collect();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("text"), text).unwrap();
+        let corpus = Corpus::open(&[folder.path().join("text")]).unwrap();
+        (folder, corpus)
+    }
+
+    #[test]
+    fn words_of_one_subject_come_near_each_other() {
+        let (_folder, corpus) = subjects();
+        let vocabulary = Vocabulary::count(&corpus, 1, 100, 1).unwrap();
+        for (predict, negative, ngrams) in [
+            (Predict::SkipGram, 5, None),
+            (Predict::SkipGram, 0, None),
+            (Predict::Cbow, 5, None),
+            (Predict::Cbow, 0, None),
+            (Predict::SkipGram, 5, Some([4, 5])),
+        ] {
+            let config = Word2VecConfig {
+                predict,
+                negative,
+                ngrams,
+                dim: 9,
+                sample: 0.0,
+                learning_rate: 0.1,
+                buckets: 500,
+                ..Default::default()
+            };
+            let learn = |threads| word2vec(&corpus, &vocabulary, &config, threads, &mut |_| true).unwrap();
+            let vectors = learn(1);
+            assert_eq!(vectors, learn(1), "one thread, the same bits");
+            learn(2);
+            for word in ["sea1", "sky4"] {
+                let near = vectors.nearest(vectors.get(word).unwrap(), 6, &[word]);
+                let fits = near.iter().take(5).filter(|(near, _)| near[..3] == word[..3]).count();
+                assert_eq!(fits, 5, "{config:?}: {word} is near {near:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_sigmoid_is_exact_to_six_digits() {
+        for at in -2000..=2000 {
+            let x = at as f32 / 50.0;
+            let expected = 1.0 / (1.0 + (-f64::from(x)).exp());
+            assert!((f64::from(sigmoid(x)) - expected).abs() < 2e-6, "{x}");
+        }
+        assert_eq!((sigmoid(1e30), sigmoid(-1e30) < 1e-30), (1.0, true));
+    }
 }
