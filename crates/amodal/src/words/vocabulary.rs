@@ -1,5 +1,5 @@
 //! The words of a corpus, the frequent ones first.
-use super::corpus::{Corpus, Event};
+use super::corpus::{Corpus, Event, LONGEST};
 use crate::{Error, Result};
 use rustc_hash::FxHashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -63,10 +63,13 @@ impl Vocabulary {
         counts.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         counts.truncate(most);
         if counts.len() < 2 {
-            let problem = format!(
+            let mut problem = format!(
                 "{different} different words among {total}, of which {} occur {min_count} times or more; at least 2 are needed",
                 counts.len()
             );
+            if corpus.too_long() > 0 {
+                problem += &format!("; {} of more than {LONGEST} bytes were left out", corpus.too_long());
+            }
             return Err(Error::data("the corpus", problem).with_help("take a longer text, or a lower --min-count"));
         }
         let (words, counts): (Vec<_>, Vec<_>) = counts.into_iter().unzip();
@@ -136,5 +139,8 @@ mod tests {
         let error = Vocabulary::count(&corpus, 1, 100, 1).unwrap_err();
         assert!(error.to_string().starts_with("the corpus: 1 different words among 5, of which 1"), "{error}");
         assert!(error.help().is_some_and(|help| help.contains("--min-count")));
+        let (_folder, corpus) = self::corpus(&"x".repeat(LONGEST + 1));
+        let error = Vocabulary::count(&corpus, 1, 100, 1).unwrap_err();
+        assert!(error.to_string().ends_with("; 1 of more than 1000 bytes were left out"), "{error}");
     }
 }
