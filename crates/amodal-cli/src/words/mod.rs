@@ -30,7 +30,7 @@ enum Command {
     Segment(segment::Segment),
     /// Learn a vocabulary of subwords, or cut texts by one
     Tokenizer(tokenizer::Tokenizer),
-    /// Learn vectors of words from a text (Word2Vec, fastText)
+    /// Learn vectors of words from a text (Word2Vec, fastText, GloVe)
     Train(train::Train),
     /// The words whose vectors are nearest to a word's
     Nearest(near::Nearest),

@@ -1,11 +1,15 @@
 //! Words: cutting text into them, naming their parts of speech, and vectors that say which mean alike.
 pub mod corpus;
 mod draw;
+pub mod glove;
 mod huffman;
 pub mod language;
 pub mod lines;
+mod pairs;
 mod rows;
 pub mod segment;
+mod start;
+mod state;
 mod subwords;
 pub mod tag;
 mod threads;
@@ -17,6 +21,7 @@ pub mod word2vec;
 
 pub use language::Language;
 pub use segment::{Word, segment};
+pub use start::VectorsConfig;
 pub use tag::{Tag, Tagger};
 pub use tokenizer::Tokenizer;
 pub use vectors::Vectors;

@@ -47,18 +47,22 @@ impl Vectors {
         self.dim
     }
 
+    /// A word's vector, if it has one.
+    pub fn find(&self, word: &str) -> Option<&[f32]> {
+        self.ids.get(word).map(|id| &self.values[id * self.dim..][..self.dim])
+    }
+
     /// A word's vector.
     ///
     /// # Errors
     /// [`Error::Data`] for a word that has none.
     pub fn get(&self, word: &str) -> Result<&[f32]> {
-        let Some(id) = self.ids.get(word) else {
+        self.find(word).ok_or_else(|| {
             let near = suggest(word, self.words.iter().take(50_000).map(String::as_str));
             let help = near
                 .map_or("see its file for the words that have one".into(), |near| format!("did you mean `{near}`?"));
-            return Err(Error::data(format!("`{word}`"), "a word without a vector").with_help(help));
-        };
-        Ok(&self.values[id * self.dim..][..self.dim])
+            Error::data(format!("`{word}`"), "a word without a vector").with_help(help)
+        })
     }
 
     /// The `count` words whose vectors have the largest cosine with `vector`, but for those in `without`.
