@@ -8,7 +8,7 @@ use super::{
     vocabulary::Vocabulary,
 };
 use crate::{
-    Result,
+    Error, Result,
     kernels::{Wide, wide},
     random::{Purpose, Random, RngExt, random},
     types::{at_least, within},
@@ -70,8 +70,8 @@ impl GloveConfig {
 /// thread the same bits each time, on several not. Ends early, with what is learned by then, where `watch` says so.
 ///
 /// # Errors
-/// [`crate::Error::Config`] for an option that is out of its range; those of [`Corpus::read`]; [`crate::Error::Io`] where the
-/// disk is full; [`crate::Error::Run`] for a state of another training.
+/// [`Error::Config`] for an option that is out of its range; those of [`Corpus::read`]; [`Error::Data`] where `watch` ended the
+/// counting; [`Error::Io`] where the disk is full; [`Error::Run`] for a state of another training.
 pub fn glove(
     corpus: &Corpus,
     vocabulary: &Vocabulary,
@@ -82,8 +82,9 @@ pub fn glove(
     watch: &mut Watch,
 ) -> Result<Vectors> {
     config.check()?;
-    let counted = Pairs::count(corpus, vocabulary, config.window, memory, folder, training.threads, watch)?;
-    let model = Glove { rows: start(vocabulary.len(), config), pairs: counted, config };
+    let pairs = Pairs::count(corpus, vocabulary, config.window, memory, folder, training.threads, watch)?
+        .ok_or_else(|| Error::data("the corpus", "stopped while pairs of words were counted: nothing is learned yet"))?;
+    let model = Glove { rows: start(vocabulary.len(), config), pairs, config };
     learn(&model, &about(config, corpus, vocabulary), training, watch)?;
     let part = width(config.dim + 1);
     let mut values = Vec::with_capacity(vocabulary.len() * config.dim);
@@ -115,8 +116,7 @@ struct Glove<'a> {
     /// Of each word a vector with a number behind it and zeros, once as the one of a pair and once as the other; and the sums of
     /// the squares of their steps.
     rows: Rows,
-    /// Absent where counting was stopped.
-    pairs: Option<Pairs>,
+    pairs: Pairs,
     config: &'a GloveConfig,
 }
 
@@ -137,16 +137,15 @@ impl Learn for Glove<'_> {
     type Work = Work;
 
     fn pieces(&self) -> usize {
-        self.pairs.as_ref().map_or(0, |pairs| pairs.parts() * self.config.epochs)
+        self.pairs.parts() * self.config.epochs
     }
 
     /// One part of the pairs in one epoch; parts, and the words of a part, come in another order each time.
     fn learn(&self, piece: usize, work: &mut Work) -> Result<Counted> {
-        let Some(pairs) = &self.pairs else { return Ok(Counted::default()) };
-        let (epoch, place) = (piece / pairs.parts(), piece % pairs.parts());
-        let mut order: Vec<usize> = (0..pairs.parts()).collect();
+        let (epoch, place) = (piece / self.pairs.parts(), piece % self.pairs.parts());
+        let mut order: Vec<usize> = (0..self.pairs.parts()).collect();
         shuffle(&mut order, &mut random(self.config.seed, epoch as u64, u64::MAX, Purpose::Words));
-        pairs.read(order[place], &mut work.pairs)?;
+        self.pairs.read(order[place], &mut work.pairs)?;
         work.stretches.clear();
         let mut at = 0;
         for word in work.pairs.chunk_by(|a, b| a.first == b.first) {
