@@ -1,4 +1,5 @@
 //! `amodal words`: cutting text, naming parts of speech, and vectors of words.
+mod convert;
 mod near;
 mod segment;
 mod tag;
@@ -32,6 +33,8 @@ enum Command {
     Tokenizer(tokenizer::Tokenizer),
     /// Learn vectors of words from a text (Word2Vec, fastText)
     Train(train::Train),
+    /// Write a file of vectors in another form
+    Convert(convert::Convert),
     /// The words whose vectors are nearest to a word's
     Nearest(near::Nearest),
     /// What B is to A, to C: man king woman → queen
@@ -45,6 +48,7 @@ impl Words {
             Command::Segment(command) => command.run(output),
             Command::Tokenizer(command) => command.run(output),
             Command::Train(command) => command.run(output),
+            Command::Convert(command) => command.run(output),
             Command::Nearest(command) => command.run(output),
             Command::Analogy(command) => command.run(output),
         }

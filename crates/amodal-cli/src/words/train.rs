@@ -1,6 +1,7 @@
 //! `amodal words train`.
 use crate::{Output, progress, show};
 use amodal::words::{
+    Format,
     corpus::{Corpus, LONGEST},
     train::Progress,
     vocabulary::Vocabulary,
@@ -20,7 +21,7 @@ pub(crate) struct Train {
     /// The texts
     #[arg(required = true)]
     texts: Vec<PathBuf>,
-    /// The file of vectors, in the text form of word2vec
+    /// The file of vectors: .txt or .vec (text of word2vec), .bin (its binary form) or .safetensors
     #[arg(short)]
     output: PathBuf,
     /// The text form of GloVe: without the line of counts
@@ -110,7 +111,8 @@ impl Train {
         };
         let vectors = word2vec(&corpus, &vocabulary, &config, threads, &mut watch)?;
         bar.finish_and_clear();
-        vectors.write(&self.output, !self.no_header)?;
+        let format = if self.no_header { Format::Glove } else { Format::of(&self.output) };
+        vectors.write_as(&self.output, format)?;
         if last > 0.0 {
             output.say(format_args!("{} words a second", show::thousands(last as u64)));
         }

@@ -201,3 +201,43 @@ fn vectors_are_learned_and_asked() {
     place.amodal("words train one -o v.txt").failed(1, &["1 different words among 6", "--min-count"]);
     assert_eq!(place.bytes("v.txt"), first, "a failure leaves the old file");
 }
+
+#[test]
+fn vectors_in_every_form() {
+    let place = Place::new();
+    place.write("v.txt", "3 2\nsea 1 0.5\nship 0.75 0.5\ncake -1 2\n");
+    place.amodal("words convert v.txt v.bin").done().says(&["wrote v.bin: 3 vectors of 2 numbers"]);
+    place.amodal("words convert v.bin v.safetensors").done();
+    place.amodal("words convert v.safetensors v.vec").done();
+    assert_eq!(place.read("v.vec"), place.read("v.txt"));
+    place.amodal("words convert v.bin glove --format glove").done();
+    assert_eq!(place.read("glove"), "sea 1 0.5\nship 0.75 0.5\ncake -1 2\n");
+    let near = |file: &str| place.amodal(&format!("words nearest {file} sea -k 2")).done().stdout;
+    for file in ["v.bin", "v.safetensors", "v.vec", "glove"] {
+        assert_eq!(near(file), near("v.txt"), "{file}");
+    }
+    place.write("text", "sea ship sea ship sky cloud sky cloud\n".repeat(5));
+    place.amodal("words train text -o t.bin --dim 4 --threads 1").done();
+    place.amodal("words train text -o t.txt --dim 4 --threads 1").done();
+    place.amodal("words convert t.bin u.txt").done();
+    assert_eq!(place.read("u.txt"), place.read("t.txt"));
+
+    let cut = place.bytes("v.bin");
+    place.write("cut.bin", &cut[..cut.len() - 3]);
+    place.amodal("words nearest cut.bin sea").failed(1, &["cut.bin: 3 words of 2 numbers need", "get it again"]);
+    place.amodal("words convert cut.bin v.bin").failed(1, &["cut.bin"]);
+    assert_eq!(place.bytes("v.bin"), cut);
+    place.amodal("words convert v.txt v.bin --format pickle").failed(2, &["pickle", "safetensors"]);
+}
+
+/// A model of fastText, as reference/vectors.py wrote it with gensim.
+#[test]
+fn a_model_of_fasttext_knows_words_that_it_never_saw() {
+    let place = Place::new();
+    let model = include_bytes!("../../../amodal/tests/golden/fasttext.bin");
+    place.write("f.bin", model);
+    let near = place.amodal("words nearest f.bin sailors -k 1 --json").done().json();
+    assert_eq!(near[0]["word"], "sailor");
+    place.amodal("words convert f.bin f.txt").done().says(&["warning: the vectors of n-grams are left out"]);
+    place.amodal("words nearest f.txt sailors").failed(1, &["`sailors`: a word without a vector", "`sailor`?"]);
+}

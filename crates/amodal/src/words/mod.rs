@@ -1,6 +1,7 @@
 //! Words: cutting text into them, naming their parts of speech, and vectors that say which mean alike.
 pub mod corpus;
 mod draw;
+mod files;
 mod huffman;
 pub mod language;
 pub mod lines;
@@ -15,6 +16,7 @@ pub mod vectors;
 pub mod vocabulary;
 pub mod word2vec;
 
+pub use files::Format;
 pub use language::Language;
 pub use segment::{Word, segment};
 pub use tag::{Tag, Tagger};
