@@ -1,5 +1,6 @@
 //! `amodal words`: cutting text, naming parts of speech, and vectors of words.
 mod convert;
+mod evaluate;
 mod near;
 mod segment;
 mod tag;
@@ -39,6 +40,8 @@ enum Command {
     Nearest(near::Nearest),
     /// What B is to A, to C: man king woman → queen
     Analogy(near::Analogy),
+    /// Measure vectors by pairs of words and by analogies
+    Evaluate(evaluate::Evaluate),
 }
 
 impl Words {
@@ -49,6 +52,7 @@ impl Words {
             Command::Tokenizer(command) => command.run(output),
             Command::Train(command) => command.run(output),
             Command::Convert(command) => command.run(output),
+            Command::Evaluate(command) => command.run(output),
             Command::Nearest(command) => command.run(output),
             Command::Analogy(command) => command.run(output),
         }

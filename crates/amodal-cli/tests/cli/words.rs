@@ -241,3 +241,29 @@ fn a_model_of_fasttext_knows_words_that_it_never_saw() {
     place.amodal("words convert f.bin f.txt").done().says(&["warning: the vectors of n-grams are left out"]);
     place.amodal("words nearest f.txt sailors").failed(1, &["`sailors`: a word without a vector", "`sailor`?"]);
 }
+
+#[test]
+fn vectors_are_measured() {
+    let place = Place::new();
+    for (name, file) in [
+        ("v.txt", include_bytes!("../../../amodal/tests/golden/vectors.txt").as_slice()),
+        ("pairs.tsv", include_bytes!("../../../amodal/tests/golden/word_pairs.tsv")),
+        ("analogies.txt", include_bytes!("../../../amodal/tests/golden/word_analogies.txt")),
+    ] {
+        place.write(name, file);
+    }
+    let ran = place.amodal("words evaluate v.txt pairs.tsv analogies.txt").done();
+    let expected = "pairs.tsv\n  Spearman's correlation  0.1795\n  Pearson's correlation   0.1531\n  pairs                       24\n  \
+        left out                     2\n\nanalogies.txt\n  section       right  asked   share  left out\n  \
+        first of two      8     12  66.7 %         1\n  second            8     12  66.7 %         1\n  \
+        total            16     24  66.7 %         2\n";
+    assert_eq!(ran.stdout, expected);
+    let all = place.amodal("words evaluate v.txt analogies.txt pairs.tsv --json").done().json();
+    assert_eq!((&all[0]["analogies"]["total"]["right"], &all[1]["pairs"]["left_out"]), (&16.into(), &2.into()));
+    assert_eq!(all[0]["analogies"]["sections"][1]["section"], "second");
+    place.amodal("words evaluate v.txt pairs.tsv --max-words 1").failed(1, &["pairs.tsv: 0 of 26 pairs have vectors"]);
+    place.amodal("words evaluate v.txt analogies.txt --max-words 1").failed(1, &["analogies.txt: a word without"]);
+    place.write("bad.tsv", "a\tb\t1\na\tb\tc\n");
+    place.amodal("words evaluate v.txt bad.tsv").failed(1, &["bad.tsv:2: `a\tb\tc`, expected two words and a number"]);
+    place.amodal("words evaluate v.txt").failed(2, &["FILE"]);
+}

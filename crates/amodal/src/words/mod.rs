@@ -1,6 +1,7 @@
 //! Words: cutting text into them, naming their parts of speech, and vectors that say which mean alike.
 pub mod corpus;
 mod draw;
+pub mod evaluate;
 mod files;
 mod huffman;
 pub mod language;
