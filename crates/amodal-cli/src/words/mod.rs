@@ -2,6 +2,7 @@
 mod convert;
 mod evaluate;
 mod near;
+mod phrases;
 mod segment;
 mod tag;
 mod tokenizer;
@@ -32,6 +33,8 @@ enum Command {
     Segment(segment::Segment),
     /// Learn a vocabulary of subwords, or cut texts by one
     Tokenizer(tokenizer::Tokenizer),
+    /// Join words that stand together far more often than apart: new_york
+    Phrases(phrases::Phrases),
     /// Learn vectors of words from a text (Word2Vec, fastText)
     Train(train::Train),
     /// Write a file of vectors in another form
@@ -50,6 +53,7 @@ impl Words {
             Command::Tag(command) => command.run(output),
             Command::Segment(command) => command.run(output),
             Command::Tokenizer(command) => command.run(output),
+            Command::Phrases(command) => command.run(output),
             Command::Train(command) => command.run(output),
             Command::Convert(command) => command.run(output),
             Command::Evaluate(command) => command.run(output),

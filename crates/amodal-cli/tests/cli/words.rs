@@ -267,3 +267,22 @@ fn vectors_are_measured() {
     place.amodal("words evaluate v.txt bad.tsv").failed(1, &["bad.tsv:2: `a\tb\tc`, expected two words and a number"]);
     place.amodal("words evaluate v.txt").failed(2, &["FILE"]);
 }
+
+#[test]
+fn phrases_become_words() {
+    let place = Place::new();
+    let line = |at: usize| format!("w{at} new york city w{} is\n", at * 7 % 40);
+    place.write("text", (0..40).map(line).collect::<String>());
+    let ran = place.amodal("words phrases text -o joined --threshold 1 -k 1").done();
+    assert_eq!(ran.stdout, "new_york  40  5.119\n");
+    ran.says(&["wrote joined: 2 phrases, joined 40 times"]);
+    assert!(place.read("joined").starts_with("w0 new_york city w0 is\nw1 new_york city w7 is\n"));
+    let ran = place.amodal("words phrases joined -o joined --npmi --json").done();
+    assert_eq!(ran.json()["best"][0]["phrase"], "new_york_city");
+    assert!(place.read("joined").starts_with("w0 new_york_city w0 is\n"));
+    let before = place.read("joined");
+    place.amodal("words phrases text -o joined --npmi --threshold 2").failed(2, &["threshold", "2"]);
+    place.write("bad", b"a b\nc \xff d\n");
+    place.amodal("words phrases bad -o joined").failed(1, &["bad:2: not UTF-8"]);
+    assert_eq!(place.read("joined"), before, "a failure leaves the old file");
+}
