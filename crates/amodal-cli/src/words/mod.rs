@@ -1,6 +1,7 @@
 //! `amodal words`: cutting text, naming parts of speech, and vectors of words.
 mod convert;
 mod evaluate;
+mod map;
 mod near;
 mod phrases;
 mod segment;
@@ -45,6 +46,8 @@ enum Command {
     Analogy(near::Analogy),
     /// Measure vectors by pairs of words and by analogies
     Evaluate(evaluate::Evaluate),
+    /// Draw words on a plane, near ones near each other
+    Map(map::Map),
 }
 
 impl Words {
@@ -57,6 +60,7 @@ impl Words {
             Command::Train(command) => command.run(output),
             Command::Convert(command) => command.run(output),
             Command::Evaluate(command) => command.run(output),
+            Command::Map(command) => command.run(output),
             Command::Nearest(command) => command.run(output),
             Command::Analogy(command) => command.run(output),
         }

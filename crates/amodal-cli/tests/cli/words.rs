@@ -286,3 +286,22 @@ fn phrases_become_words() {
     place.amodal("words phrases bad -o joined").failed(1, &["bad:2: not UTF-8"]);
     assert_eq!(place.read("joined"), before, "a failure leaves the old file");
 }
+
+#[test]
+fn a_map_of_words() {
+    let place = Place::new();
+    let line = |at: usize| format!("w{at} {} {} {}\n", at % 3, at * at % 7, at * 5 % 11);
+    place.write("v.txt", (1..60).map(line).collect::<String>());
+    place.amodal("words map v.txt -o map.html --words 40").done().says(&["wrote map.html: 40 words; ", " by chance)"]);
+    let page = place.read("map.html");
+    assert!(page.contains("<title>Words of v.txt</title>") && page.contains(">w40</text>") && !page.contains("w41"));
+    place.amodal("words map v.txt -o again.html --words 40").done();
+    assert_eq!(place.read("again.html"), page);
+    place.amodal("words map v.txt -o named.html --named w9 w5 w7 w11 w50").done();
+    assert!(place.read("named.html").contains(">w50</text>"));
+    place
+        .amodal("words map v.txt -o no.html --named w9 w5 w7 w11 w500")
+        .failed(1, &["`w500`: a word without a vector"]);
+    place.amodal("words map v.txt -o no.html --words 2").failed(1, &["2 words, expected 5 to 5000"]);
+    assert!(!place.path("no.html").exists());
+}

@@ -6,6 +6,7 @@ mod files;
 mod huffman;
 pub mod language;
 pub mod lines;
+pub mod map;
 pub mod phrases;
 mod rows;
 pub mod segment;
