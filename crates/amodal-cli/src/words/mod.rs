@@ -1,5 +1,9 @@
 //! `amodal words`: cutting text, naming parts of speech, and vectors of words.
+mod convert;
+mod evaluate;
+mod map;
 mod near;
+mod phrases;
 mod segment;
 mod tag;
 mod tokenizer;
@@ -30,12 +34,20 @@ enum Command {
     Segment(segment::Segment),
     /// Learn a vocabulary of subwords, or cut texts by one
     Tokenizer(tokenizer::Tokenizer),
+    /// Join words that stand together far more often than apart: new_york
+    Phrases(phrases::Phrases),
     /// Learn vectors of words from a text (Word2Vec, fastText, GloVe)
     Train(train::Train),
+    /// Write a file of vectors in another form
+    Convert(convert::Convert),
     /// The words whose vectors are nearest to a word's
     Nearest(near::Nearest),
     /// What B is to A, to C: man king woman → queen
     Analogy(near::Analogy),
+    /// Measure vectors by pairs of words and by analogies
+    Evaluate(evaluate::Evaluate),
+    /// Draw words on a plane, near ones near each other
+    Map(map::Map),
 }
 
 impl Words {
@@ -44,7 +56,11 @@ impl Words {
             Command::Tag(command) => command.run(output),
             Command::Segment(command) => command.run(output),
             Command::Tokenizer(command) => command.run(output),
+            Command::Phrases(command) => command.run(output),
             Command::Train(command) => command.run(output),
+            Command::Convert(command) => command.run(output),
+            Command::Evaluate(command) => command.run(output),
+            Command::Map(command) => command.run(output),
             Command::Nearest(command) => command.run(output),
             Command::Analogy(command) => command.run(output),
         }

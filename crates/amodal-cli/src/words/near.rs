@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 pub(crate) struct Nearest {
-    /// The file of vectors: a word and its numbers a line, as word2vec and GloVe write them
+    /// The file of vectors: text of word2vec or GloVe, word2vec's .bin, a model of fastText, or .safetensors
     vectors: PathBuf,
     /// The word
     word: String,

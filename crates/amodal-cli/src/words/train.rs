@@ -3,6 +3,7 @@ use crate::{Output, progress, show};
 use amodal::{
     Error,
     words::{
+        Format,
         corpus::{Corpus, LONGEST},
         glove::{GloveConfig, glove},
         train::{Progress, Training},
@@ -28,7 +29,7 @@ pub(crate) struct Train {
     /// The texts
     #[arg(required = true)]
     texts: Vec<PathBuf>,
-    /// The file of vectors, in the text form of word2vec
+    /// The file of vectors: .txt or .vec (text of word2vec), .bin (its binary form) or .safetensors
     #[arg(short)]
     output: PathBuf,
     /// The text form of GloVe: without the line of counts
@@ -188,7 +189,8 @@ impl Train {
             }
         };
         bar.finish_and_clear();
-        vectors.write(&self.output, !self.no_header)?;
+        let format = if self.no_header { Format::Glove } else { Format::of(&self.output) };
+        vectors.write_as(&self.output, format)?;
         if last > 0.0 {
             output.say(format_args!("{} {units} a second", show::thousands(last as u64)));
         }

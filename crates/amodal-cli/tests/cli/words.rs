@@ -201,3 +201,107 @@ fn vectors_are_learned_and_asked() {
     place.amodal("words train one -o v.txt").failed(1, &["1 different words among 6", "--min-count"]);
     assert_eq!(place.bytes("v.txt"), first, "a failure leaves the old file");
 }
+
+#[test]
+fn vectors_in_every_form() {
+    let place = Place::new();
+    place.write("v.txt", "3 2\nsea 1 0.5\nship 0.75 0.5\ncake -1 2\n");
+    place.amodal("words convert v.txt v.bin").done().says(&["wrote v.bin: 3 vectors of 2 numbers"]);
+    place.amodal("words convert v.bin v.safetensors").done();
+    place.amodal("words convert v.safetensors v.vec").done();
+    assert_eq!(place.read("v.vec"), place.read("v.txt"));
+    place.amodal("words convert v.bin glove --format glove").done();
+    assert_eq!(place.read("glove"), "sea 1 0.5\nship 0.75 0.5\ncake -1 2\n");
+    let near = |file: &str| place.amodal(&format!("words nearest {file} sea -k 2")).done().stdout;
+    for file in ["v.bin", "v.safetensors", "v.vec", "glove"] {
+        assert_eq!(near(file), near("v.txt"), "{file}");
+    }
+    place.write("text", "sea ship sea ship sky cloud sky cloud\n".repeat(5));
+    place.amodal("words train text -o t.bin --dim 4 --threads 1").done();
+    place.amodal("words train text -o t.txt --dim 4 --threads 1").done();
+    place.amodal("words convert t.bin u.txt").done();
+    assert_eq!(place.read("u.txt"), place.read("t.txt"));
+
+    let cut = place.bytes("v.bin");
+    place.write("cut.bin", &cut[..cut.len() - 3]);
+    place.amodal("words nearest cut.bin sea").failed(1, &["cut.bin: 3 words of 2 numbers need", "get it again"]);
+    place.amodal("words convert cut.bin v.bin").failed(1, &["cut.bin"]);
+    assert_eq!(place.bytes("v.bin"), cut);
+    place.amodal("words convert v.txt v.bin --format pickle").failed(2, &["pickle", "safetensors"]);
+}
+
+/// A model of fastText, as reference/vectors.py wrote it with gensim.
+#[test]
+fn a_model_of_fasttext_knows_words_that_it_never_saw() {
+    let place = Place::new();
+    let model = include_bytes!("../../../amodal/tests/golden/fasttext.bin");
+    place.write("f.bin", model);
+    let near = place.amodal("words nearest f.bin sailors -k 1 --json").done().json();
+    assert_eq!(near[0]["word"], "sailor");
+    place.amodal("words convert f.bin f.txt").done().says(&["warning: the vectors of n-grams are left out"]);
+    place.amodal("words nearest f.txt sailors").failed(1, &["`sailors`: a word without a vector", "`sailor`?"]);
+}
+
+#[test]
+fn vectors_are_measured() {
+    let place = Place::new();
+    for (name, file) in [
+        ("v.txt", include_bytes!("../../../amodal/tests/golden/vectors.txt").as_slice()),
+        ("pairs.tsv", include_bytes!("../../../amodal/tests/golden/word_pairs.tsv")),
+        ("analogies.txt", include_bytes!("../../../amodal/tests/golden/word_analogies.txt")),
+    ] {
+        place.write(name, file);
+    }
+    let ran = place.amodal("words evaluate v.txt pairs.tsv analogies.txt").done();
+    let expected = "pairs.tsv\n  Spearman's correlation  0.1795\n  Pearson's correlation   0.1531\n  pairs                       24\n  \
+        left out                     2\n\nanalogies.txt\n  section       right  asked   share  left out\n  \
+        first of two      8     12  66.7 %         1\n  second            8     12  66.7 %         1\n  \
+        total            16     24  66.7 %         2\n";
+    assert_eq!(ran.stdout, expected);
+    let all = place.amodal("words evaluate v.txt analogies.txt pairs.tsv --json").done().json();
+    assert_eq!((&all[0]["analogies"]["total"]["right"], &all[1]["pairs"]["left_out"]), (&16.into(), &2.into()));
+    assert_eq!(all[0]["analogies"]["sections"][1]["section"], "second");
+    place.amodal("words evaluate v.txt pairs.tsv --max-words 1").failed(1, &["pairs.tsv: 0 of 26 pairs have vectors"]);
+    place.amodal("words evaluate v.txt analogies.txt --max-words 1").failed(1, &["analogies.txt: a word without"]);
+    place.write("bad.tsv", "a\tb\t1\na\tb\tc\n");
+    place.amodal("words evaluate v.txt bad.tsv").failed(1, &["bad.tsv:2: `a\tb\tc`, expected two words and a number"]);
+    place.amodal("words evaluate v.txt").failed(2, &["FILE"]);
+}
+
+#[test]
+fn phrases_become_words() {
+    let place = Place::new();
+    let line = |at: usize| format!("w{at} new york city w{} is\n", at * 7 % 40);
+    place.write("text", (0..40).map(line).collect::<String>());
+    let ran = place.amodal("words phrases text -o joined --threshold 1 -k 1").done();
+    assert_eq!(ran.stdout, "new_york  40  5.119\n");
+    ran.says(&["wrote joined: 2 phrases, joined 40 times"]);
+    assert!(place.read("joined").starts_with("w0 new_york city w0 is\nw1 new_york city w7 is\n"));
+    let ran = place.amodal("words phrases joined -o joined --npmi --json").done();
+    assert_eq!(ran.json()["best"][0]["phrase"], "new_york_city");
+    assert!(place.read("joined").starts_with("w0 new_york_city w0 is\n"));
+    let before = place.read("joined");
+    place.amodal("words phrases text -o joined --npmi --threshold 2").failed(2, &["threshold", "2"]);
+    place.write("bad", b"a b\nc \xff d\n");
+    place.amodal("words phrases bad -o joined").failed(1, &["bad:2: not UTF-8"]);
+    assert_eq!(place.read("joined"), before, "a failure leaves the old file");
+}
+
+#[test]
+fn a_map_of_words() {
+    let place = Place::new();
+    let line = |at: usize| format!("w{at} {} {} {}\n", at % 3, at * at % 7, at * 5 % 11);
+    place.write("v.txt", (1..60).map(line).collect::<String>());
+    place.amodal("words map v.txt -o map.html --words 40").done().says(&["wrote map.html: 40 words; ", " by chance)"]);
+    let page = place.read("map.html");
+    assert!(page.contains("<title>Words of v.txt</title>") && page.contains(">w40</text>") && !page.contains("w41"));
+    place.amodal("words map v.txt -o again.html --words 40").done();
+    assert_eq!(place.read("again.html"), page);
+    place.amodal("words map v.txt -o named.html --named w9 w5 w7 w11 w50").done();
+    assert!(place.read("named.html").contains(">w50</text>"));
+    place
+        .amodal("words map v.txt -o no.html --named w9 w5 w7 w11 w500")
+        .failed(1, &["`w500`: a word without a vector"]);
+    place.amodal("words map v.txt -o no.html --words 2").failed(1, &["2 words, expected 5 to 5000"]);
+    assert!(!place.path("no.html").exists());
+}

@@ -2,7 +2,13 @@
 //!
 //! A group of pictures is unfolded, so that one product of matrices does the work (Chellapilla et al. 2006,
 //! inria-00112631). Groups, and the order of every sum, follow from the shapes alone: the number of threads changes no bit.
-use super::{contiguous, numbers, product::count, tensor};
+use super::{
+    contiguous,
+    matrix::{product, rows_of, turned},
+    numbers,
+    product::count,
+    tensor,
+};
 use burn::backend::{
     Autodiff, Backend, Dispatch, Flex, TensorMetadata,
     autodiff::{
@@ -207,63 +213,6 @@ impl Geometry {
             target.zip(source).for_each(|(to, from)| *to += from);
         });
     }
-}
-
-/// A matrix in a slice: rows, columns, and how far apart they stand.
-#[derive(Clone, Copy)]
-struct Strides {
-    row: usize,
-    column: usize,
-}
-
-/// `made = read · made + left · right`, one thread; `sizes` are rows and columns made, and what is summed over.
-fn product(
-    sizes: [usize; 3],
-    (made, to): (&mut [f32], Strides),
-    (left, of): (&[f32], Strides),
-    (right, by): (&[f32], Strides),
-    read: bool,
-) {
-    let [rows, columns, inner] = sizes;
-    let last = |strides: Strides, rows: usize, columns: usize| match rows * columns {
-        0 => 0,
-        _ => (rows - 1) * strides.row + (columns - 1) * strides.column + 1,
-    };
-    assert!(last(to, rows, columns) <= made.len());
-    assert!(last(of, rows, inner) <= left.len() && last(by, inner, columns) <= right.len());
-    #[allow(unsafe_code)]
-    // SAFETY: the last place of each matrix lies within its slice, and `made` is borrowed alone.
-    unsafe {
-        gemm::gemm(
-            rows,
-            columns,
-            inner,
-            made.as_mut_ptr(),
-            to.column as isize,
-            to.row as isize,
-            read,
-            left.as_ptr(),
-            of.column as isize,
-            of.row as isize,
-            right.as_ptr(),
-            by.column as isize,
-            by.row as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
-    }
-}
-
-fn rows_of(width: usize) -> Strides {
-    Strides { row: width, column: 1 }
-}
-
-fn turned(width: usize) -> Strides {
-    Strides { row: 1, column: width }
 }
 
 /// `[batch, output, height, width]` of `x` `[batch, input, height, width]` and `weight` `[output, input, kernel…]`.

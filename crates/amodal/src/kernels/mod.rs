@@ -2,12 +2,14 @@
 //! multiplication, counted; and how memory is kept. The only place for `unsafe`.
 mod activation;
 mod convolution;
+mod matrix;
 pub mod memory;
 mod product;
 mod wide;
 
 pub use activation::{Activated, Activation, activate};
 pub use convolution::convolve;
+pub(crate) use matrix::each_with_each;
 pub(crate) use product::count;
 pub use product::{linear, matmul, multiply_adds};
 pub(crate) use wide::{Wide, wide};

@@ -18,8 +18,10 @@ mod looks;
 mod number;
 mod page;
 mod table;
+mod word_map;
 
 pub use looks::looks;
+pub use word_map::word_map;
 
 /// Everything a report shows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

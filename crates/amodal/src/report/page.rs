@@ -12,6 +12,31 @@ const ONE_SOUND: &str =
 
 pub(super) fn page(report: &Report) -> Markup {
     let sections = sections(report);
+    let body = html! {
+        header {
+            h1 { (report.title) }
+            @if !report.lede.is_empty() { p.lede { (report.lede) } }
+            @if sections.len() > 1 {
+                nav aria-label="Sections" {
+                    @for section in &sections { a href={ "#" (section.id) } { (section.title) } " " }
+                }
+            }
+        }
+        main {
+            @for section in &sections {
+                section id=(section.id) {
+                    h2 { (section.title) }
+                    (section.body)
+                }
+            }
+        }
+        @if plays_sound(report) { script { (PreEscaped(ONE_SOUND)) } }
+    };
+    document(&report.title, &body)
+}
+
+/// A page that loads nothing, in the look of all of them.
+pub(super) fn document(title: &str, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -19,29 +44,10 @@ pub(super) fn page(report: &Report) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (report.title) }
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
-            body {
-                header {
-                    h1 { (report.title) }
-                    @if !report.lede.is_empty() { p.lede { (report.lede) } }
-                    @if sections.len() > 1 {
-                        nav aria-label="Sections" {
-                            @for section in &sections { a href={ "#" (section.id) } { (section.title) } " " }
-                        }
-                    }
-                }
-                main {
-                    @for section in &sections {
-                        section id=(section.id) {
-                            h2 { (section.title) }
-                            (section.body)
-                        }
-                    }
-                }
-                @if plays_sound(report) { script { (PreEscaped(ONE_SOUND)) } }
-            }
+            body { (body) }
         }
     }
 }

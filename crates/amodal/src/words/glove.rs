@@ -82,8 +82,10 @@ pub fn glove(
     watch: &mut Watch,
 ) -> Result<Vectors> {
     config.check()?;
-    let pairs = Pairs::count(corpus, vocabulary, config.window, memory, folder, training.threads, watch)?
-        .ok_or_else(|| Error::data("the corpus", "stopped while pairs of words were counted: nothing is learned yet"))?;
+    let pairs =
+        Pairs::count(corpus, vocabulary, config.window, memory, folder, training.threads, watch)?.ok_or_else(|| {
+            Error::data("the corpus", "stopped while pairs of words were counted: nothing is learned yet")
+        })?;
     let model = Glove { rows: start(vocabulary.len(), config), pairs, config };
     learn(&model, &about(config, corpus, vocabulary), training, watch)?;
     let part = width(config.dim + 1);
@@ -360,7 +362,7 @@ mod tests {
         assert_eq!(vectors, learn(1), "one thread, the same bits");
         learn(2);
         for word in ["sea1", "sky4"] {
-            let near = vectors.nearest(vectors.get(word).unwrap(), 6, &[word]);
+            let near = vectors.nearest(&vectors.get(word).unwrap(), 6, &[word]);
             let fits = near.iter().take(5).filter(|(near, _)| near[..3] == word[..3]).count();
             assert_eq!(fits, 5, "{word} is near {near:?}");
         }

@@ -1,11 +1,15 @@
 //! Words: cutting text into them, naming their parts of speech, and vectors that say which mean alike.
 pub mod corpus;
 mod draw;
+pub mod evaluate;
+mod files;
 pub mod glove;
 mod huffman;
 pub mod language;
 pub mod lines;
+pub mod map;
 mod pairs;
+pub mod phrases;
 mod rows;
 pub mod segment;
 mod start;
@@ -19,6 +23,7 @@ pub mod vectors;
 pub mod vocabulary;
 pub mod word2vec;
 
+pub use files::Format;
 pub use language::Language;
 pub use segment::{Word, segment};
 pub use start::VectorsConfig;

@@ -68,7 +68,7 @@ impl VectorsConfig {
         let mut values = vec![0.0; (first + vocabulary.len()) * self.dim];
         for (word, row) in vocabulary.iter().zip(values[first * self.dim..].chunks_exact_mut(self.dim)) {
             if let Some(vector) = vectors.find(word) {
-                row.copy_from_slice(vector);
+                row.copy_from_slice(&vector);
             }
         }
         // as wide as drawn ones: a root mean square of 1

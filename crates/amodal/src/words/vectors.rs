@@ -1,11 +1,11 @@
-//! Words and their vectors: files, neighbours, analogies.
-use super::lines::Lines;
-use crate::{Error, Result, files::write_atomic, suggest};
+//! Words and their vectors: neighbours, analogies.
+use super::{
+    files::{self, Format},
+    subwords::buckets_of,
+};
+use crate::{Error, Result, suggest};
 use rustc_hash::FxHashMap;
-use std::{io::Write, path::Path};
-
-/// Most numbers of all vectors: 16 GB.
-const MOST: usize = 4_000_000_000;
+use std::{borrow::Cow, path::Path};
 
 /// A vector for each of some words, the frequent ones first.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,35 @@ pub struct Vectors {
     dim: usize,
     /// `[words, dim]`.
     values: Vec<f32>,
+    ngrams: Option<Ngrams>,
+}
+
+/// Vectors of buckets of n-grams of letters: their mean is that of a word that has none of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Ngrams {
+    /// Fewest and most letters.
+    pub(super) lengths: [usize; 2],
+    pub(super) buckets: usize,
+    /// `[buckets, dim]`.
+    pub(super) values: Vec<f32>,
+}
+
+impl Ngrams {
+    /// The vector of a bucket.
+    pub(super) fn of(&self, bucket: usize, dim: usize) -> &[f32] {
+        &self.values[bucket * dim..][..dim]
+    }
+
+    /// The mean over a word's n-grams; absent where it has none.
+    fn mean(&self, word: &str, dim: usize) -> Option<Vec<f32>> {
+        let (mut sum, mut count) = (vec![0.0; dim], 0);
+        for bucket in buckets_of(word, self.lengths, self.buckets) {
+            sum.iter_mut().zip(self.of(bucket, dim)).for_each(|(sum, value)| *sum += value);
+            count += 1;
+        }
+        sum.iter_mut().for_each(|value| *value /= count as f32);
+        (count > 0).then_some(sum)
+    }
 }
 
 impl Vectors {
@@ -34,7 +63,17 @@ impl Vectors {
         for (id, word) in words.iter().enumerate() {
             ids.entry(word.clone()).or_insert(id);
         }
-        Ok(Self { words, ids, dim, values })
+        Ok(Self { words, ids, dim, values, ngrams: None })
+    }
+
+    /// The same, and vectors for words that have none of their own.
+    pub(super) fn with_ngrams(self, ngrams: Ngrams) -> Self {
+        Self { ngrams: Some(ngrams), ..self }
+    }
+
+    /// Whether a word that is not among the words has a vector too, by its n-grams of letters.
+    pub fn has_ngrams(&self) -> bool {
+        self.ngrams.is_some()
     }
 
     /// The words.
@@ -47,16 +86,24 @@ impl Vectors {
         self.dim
     }
 
-    /// A word's vector, if it has one.
-    pub fn find(&self, word: &str) -> Option<&[f32]> {
-        self.ids.get(word).map(|id| &self.values[id * self.dim..][..self.dim])
+    /// The numbers of all vectors, `[words, dim]`.
+    pub fn values(&self) -> &[f32] {
+        &self.values
     }
 
-    /// A word's vector.
+    /// A word's vector, if it has one; where it has none of its own and there are n-grams, the mean of theirs.
+    pub fn find(&self, word: &str) -> Option<Cow<'_, [f32]>> {
+        match self.ids.get(word) {
+            Some(id) => Some(self.values[id * self.dim..][..self.dim].into()),
+            None => self.ngrams.as_ref().and_then(|ngrams| ngrams.mean(word, self.dim)).map(Cow::from),
+        }
+    }
+
+    /// A word's vector, as [`find`](Self::find) has it.
     ///
     /// # Errors
     /// [`Error::Data`] for a word that has none.
-    pub fn get(&self, word: &str) -> Result<&[f32]> {
+    pub fn get(&self, word: &str) -> Result<Cow<'_, [f32]>> {
         self.find(word).ok_or_else(|| {
             let near = suggest(word, self.words.iter().take(50_000).map(String::as_str));
             let help = near
@@ -66,7 +113,8 @@ impl Vectors {
     }
 
     /// The `count` words whose vectors have the largest cosine with `vector`, but for those in `without`.
-    pub fn nearest(&self, vector: &[f32], count: usize, without: &[&str]) -> Vec<(&str, f32)> {
+    pub fn nearest(&self, vector: impl AsRef<[f32]>, count: usize, without: &[&str]) -> Vec<(&str, f32)> {
+        let vector = vector.as_ref();
         let length = |vector: &[f32]| dot(vector, vector).sqrt().max(f32::MIN_POSITIVE);
         let own = length(vector);
         let rows = self.words.iter().zip(self.values.chunks_exact(self.dim)).enumerate();
@@ -88,103 +136,35 @@ impl Vectors {
         let mut sum = vec![0.0; self.dim];
         for (word, sign) in [(a, -1.0), (b, 1.0), (c, 1.0)] {
             let vector = self.get(word)?;
-            let length = dot(vector, vector).sqrt().max(f32::MIN_POSITIVE);
-            sum.iter_mut().zip(vector).for_each(|(sum, value)| *sum += sign * value / length);
+            let length = dot(&vector, &vector).sqrt().max(f32::MIN_POSITIVE);
+            sum.iter_mut().zip(&*vector).for_each(|(sum, value)| *sum += sign * value / length);
         }
         Ok(self.nearest(&sum, count, &[a, b, c]))
     }
 
-    /// Writes a text file: a word and its numbers a line; in the way of word2vec with the number of words and `dim` before
-    /// them, in that of GloVe without.
+    /// Writes a file in the form that its name's ending stands for, as [`Format::of`] says.
     ///
     /// # Errors
-    /// [`Error::Io`] if the system fails.
-    pub fn write(&self, path: &Path, header: bool) -> Result<()> {
-        write_atomic(path, |file| {
-            if header {
-                writeln!(file, "{} {}", self.words.len(), self.dim)?;
-            }
-            for (word, vector) in self.words.iter().zip(self.values.chunks_exact(self.dim)) {
-                file.write_all(word.as_bytes())?;
-                for value in vector {
-                    write!(file, " {value}")?;
-                }
-                writeln!(file)?;
-            }
-            Ok(())
-        })
+    /// Those of [`Self::write_as`].
+    pub fn write(&self, path: &Path) -> Result<()> {
+        self.write_as(path, Format::of(path))
     }
 
-    /// Reads a text file of word2vec or GloVe, which it sees by its first line.
+    /// Writes a file; the vectors of n-grams are left out.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read; [`Error::Data`], naming the line, for what is not UTF-8, a line of another number of
-    /// numbers, one that is not finite, or another number of words than the first line says.
+    /// [`Error::Io`] if the system fails; [`Error::Data`] for a word that the form cannot hold, as it has blanks within.
+    pub fn write_as(&self, path: &Path, format: Format) -> Result<()> {
+        format.write(self, path)
+    }
+
+    /// Reads a file of any [`Format`], or a model of fastText (version 12, not quantised): its content says which.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read; [`Error::Data`], naming the line or the word and its byte, for what is cut, not
+    /// UTF-8, a number that is not finite, or counts that do not fit the rest.
     pub fn read(path: &Path) -> Result<Self> {
-        let at = |line: usize| format!("{}:{line}", path.display());
-        let (mut words, mut values, mut dim, mut said) = (Vec::new(), Vec::new(), 0, None);
-        let mut text = String::new();
-        let mut number = 0;
-        for piece in Lines::open(path)? {
-            let piece = piece?;
-            text.push_str(&piece.text);
-            if !piece.ends {
-                if text.len() > 1 << 24 {
-                    return Err(Error::data(
-                        at(number + 1),
-                        "a line of more than 16 MB, expected a word and its numbers",
-                    ));
-                }
-                continue;
-            }
-            number += 1;
-            let line = std::mem::take(&mut text);
-            let mut parts = line.split([' ', '\t']).filter(|part| !part.trim().is_empty());
-            let Some(word) = parts.next() else { continue };
-            let rest: Vec<&str> = parts.map(str::trim).collect();
-            if number == 1 && rest.len() == 1 {
-                let (count, wide) = (word.parse::<usize>(), rest[0].parse::<usize>());
-                let (Ok(count), Ok(wide)) = (count, wide) else {
-                    let problem = format!("`{}`, expected the number of words and of numbers a word", line.trim());
-                    return Err(Error::data(at(1), problem));
-                };
-                if wide == 0 || count.checked_mul(wide).is_none_or(|all| all > MOST) {
-                    return Err(Error::data(
-                        at(1),
-                        format!("{count} words of {wide} numbers; the limit is {MOST} numbers"),
-                    ));
-                }
-                (said, dim) = (Some(count), wide);
-                continue;
-            }
-            if dim == 0 {
-                dim = rest.len();
-            }
-            if rest.len() != dim || dim == 0 {
-                return Err(Error::data(at(number), format!("{} numbers behind the word, expected {dim}", rest.len())));
-            }
-            for (column, part) in rest.iter().enumerate() {
-                match part.parse::<f32>() {
-                    Ok(value) if value.is_finite() => values.push(value),
-                    _ => {
-                        let problem =
-                            format!("`{part}` as number {} of `{word}`, expected a finite number", column + 1);
-                        return Err(Error::data(at(number), problem));
-                    }
-                }
-            }
-            words.push(word.to_string());
-            if values.len() > MOST {
-                return Err(Error::data(at(number), format!("more than {MOST} numbers")));
-            }
-        }
-        match said {
-            Some(said) if said != words.len() => {
-                Err(Error::data(at(1), format!("{said} words by the first line, and {} in the file", words.len()))
-                    .with_help("the file may be cut: get it again, or mend its first line"))
-            }
-            _ => Self::new(words, dim, values).map_err(|error| error.within(&path.display().to_string())),
-        }
+        files::read(path)
     }
 }
 
@@ -200,34 +180,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("v.txt"), text).unwrap();
         Vectors::read(&folder.path().join("v.txt"))
-    }
-
-    #[test]
-    fn files_are_read_as_they_were_written() {
-        let words = ["a", "né", "中"].map(String::from).to_vec();
-        let vectors = Vectors::new(words, 2, vec![1.0, -0.1, 1e-30, 3.4e38, 0.3, 1.0 / 3.0]).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        for header in [true, false] {
-            let path = folder.path().join("v");
-            vectors.write(&path, header).unwrap();
-            assert_eq!(Vectors::read(&path).unwrap(), vectors);
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_file_is_named() {
-        for (text, expected) in [
-            ("2 2\na 1 2\n", "v.txt:1: 2 words by the first line, and 1 in the file"),
-            ("x 2\na 1 2\n", "v.txt:1: `x 2`, expected the number of words"),
-            ("99999999999 99999999\n", "v.txt:1: 99999999999 words of 99999999 numbers"),
-            ("2 2\na 1 2\nb 1\n", "v.txt:3: 1 numbers behind the word, expected 2"),
-            ("a 1 2\nb 1 NaN\n", "v.txt:2: `NaN` as number 2 of `b`"),
-            ("a 1 2\nb 1 two\n", "v.txt:2: `two` as number 2 of `b`"),
-            ("", "0 words of 0 numbers"),
-        ] {
-            let error = read(text).unwrap_err().to_string();
-            assert!(error.contains(expected), "{text:?}: {error}");
-        }
     }
 
     #[test]
