@@ -80,7 +80,7 @@ def main():
                                        str(options.epochs), str(options.threads), str(seed)]
                         else:
                             command = [ROOT / "target/release/amodal", "words", "train", text, "-o", out, "-q",
-                                       "--predict", predict.replace("_", "-"), "--epochs", str(options.epochs),
+                                       "--model", predict.replace("_", "-"), "--epochs", str(options.epochs),
                                        "--threads", str(options.threads), "--seed", str(seed)]
                         seconds, memory = run([str(part) for part in command], environment)
                         rates[name].append(words / seconds)

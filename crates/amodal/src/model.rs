@@ -82,8 +82,15 @@ impl Model {
             let modality = modality
                 .build(&Build { dims: Named::new(), device })
                 .map_err(|error| error.within(&format!("modalities.{name}")))?;
-            let built =
+            let mut built =
                 part.build(&Build { dims: modality.get().dims(), device }).map_err(|error| error.within(&at))?;
+            if modality.get().dims().contains_key("vectors") {
+                let words = built.get_mut().words().ok_or_else(|| {
+                    Error::config(&at, format!("`{}` has no vectors of words", part.name()))
+                        .with_help(format!("take another type, or remove modalities.{name}.vectors"))
+                })?;
+                modality.get().vectors().into_iter().for_each(|vectors| words.start(vectors));
+            }
             dims.insert(name.clone(), built.get().dim());
             modalities.push(modality);
             encode.push(built);
@@ -317,6 +324,13 @@ impl Task {
                 "a target has no parts of speech: they are for a text that is read",
             )
             .with_help("remove `pos` from the target"));
+        }
+        if matches!(&task.target, Some(ModalityConfig::Text(text)) if text.vectors.is_some()) {
+            return Err(Error::config(
+                "target.vectors",
+                "a target begins with no vectors: they are for a text that is read",
+            )
+            .with_help("remove `vectors` from the target"));
         }
         let target = task
             .target

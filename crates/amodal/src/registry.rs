@@ -72,6 +72,9 @@ macro_rules! registry {
         impl $Part {
             /// The part behind its trait.
             pub fn get(&self) -> &dyn $Trait { match self { $(Self::$Variant(part) => part),* } }
+
+            /// The part behind its trait, to be changed.
+            pub fn get_mut(&mut self) -> &mut dyn $Trait { match self { $(Self::$Variant(part) => part),* } }
         }
 
         impl $Config {

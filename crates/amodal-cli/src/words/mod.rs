@@ -36,7 +36,7 @@ enum Command {
     Tokenizer(tokenizer::Tokenizer),
     /// Join words that stand together far more often than apart: new_york
     Phrases(phrases::Phrases),
-    /// Learn vectors of words from a text (Word2Vec, fastText)
+    /// Learn vectors of words from a text (Word2Vec, fastText, GloVe)
     Train(train::Train),
     /// Write a file of vectors in another form
     Convert(convert::Convert),

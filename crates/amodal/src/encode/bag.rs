@@ -67,4 +67,8 @@ impl Encode for Bag {
         };
         Ok(Tokens::one(vector, words.present()))
     }
+
+    fn words(&mut self) -> Option<&mut Words> {
+        Some(&mut self.words)
+    }
 }

@@ -15,7 +15,7 @@ pub mod text_cnn;
 pub mod transformer;
 pub mod vit;
 
-use crate::{Input, Result, Tokens, registry};
+use crate::{Input, Result, Tokens, layers::Words, registry};
 
 /// Encodes one modality.
 pub trait Encode {
@@ -24,6 +24,11 @@ pub trait Encode {
 
     /// Tokens of every value; `input.rows` is the model's business.
     fn encode(&self, input: &Input) -> Result<Tokens>;
+
+    /// Its vectors of words, where it has some.
+    fn words(&mut self) -> Option<&mut Words> {
+        None
+    }
 }
 
 registry! {

@@ -97,4 +97,8 @@ impl Encode for Recurrent {
             _ => steps,
         })
     }
+
+    fn words(&mut self) -> Option<&mut Words> {
+        self.words.as_mut()
+    }
 }

@@ -87,4 +87,8 @@ impl Encode for TextCnn {
         let features = Tensor::cat(features.collect(), 1);
         Ok(Tokens::one(self.output.forward(self.dropout.forward(features)), present))
     }
+
+    fn words(&mut self) -> Option<&mut Words> {
+        Some(&mut self.words)
+    }
 }

@@ -174,4 +174,8 @@ impl Encode for Transformer {
         }
         Ok(Tokens { values: self.norm.forward(tokens.values), mask: tokens.mask })
     }
+
+    fn words(&mut self) -> Option<&mut Words> {
+        self.words.as_mut()
+    }
 }

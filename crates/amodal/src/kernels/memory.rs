@@ -20,6 +20,36 @@ pub fn keep() {
     }
 }
 
+/// Asks for large pages for what a vector will hold, where it is to be read here and there: fewer look-ups of addresses.
+pub(crate) fn large_pages<T>(room: &mut Vec<T>) {
+    #[cfg(target_os = "linux")]
+    {
+        const PAGE: usize = 1 << 21;
+        let start = (room.as_mut_ptr() as usize).next_multiple_of(PAGE);
+        let end = (room.as_mut_ptr() as usize + room.capacity() * size_of::<T>()) / PAGE * PAGE;
+        if start < end {
+            #[allow(unsafe_code)]
+            // SAFETY: the pages lie within the vector's own memory; advice changes nothing of what they hold.
+            unsafe {
+                libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_HUGEPAGE);
+            }
+        }
+    }
+}
+
+/// Asks for what will be read soon.
+#[inline(always)]
+pub(crate) fn prefetch<T>(values: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in values.chunks((64 / size_of::<T>()).max(1)) {
+        #[allow(unsafe_code)]
+        // SAFETY: every processor of this kind has the instruction, and it never faults.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast());
+        }
+    }
+}
+
 /// The system's allocator, counting while [`peak`] asks for it. A program chooses it with `#[global_allocator]`.
 pub struct Counted;
 

@@ -1,29 +1,83 @@
 //! Vectors of words.
+use super::Linear;
 use crate::{Input, Result, types::Build};
 use burn::module::{Module, Param};
 use burn::nn::{EmbeddingConfig, Initializer};
-use burn::tensor::{Tensor, module::embedding};
+use burn::tensor::{Bool, Tensor, TensorData, module::embedding};
 
 /// A vector a word, and one a part of speech that is added to it where the text has tags.
+///
+/// Where the words begin with vectors of a file, these have a width of their own and a linear layer behind them, and only the
+/// first words' are learned.
 #[derive(Module, Debug)]
 pub struct Words {
-    /// `[words, dim]`.
+    /// `[words, dim]`, or `[learned, vectors]`.
     weight: Param<Tensor<2>>,
+    /// `[words - learned, vectors]`, never changed.
+    fixed: Option<Param<Tensor<2>>>,
+    /// `vectors` to `dim`.
+    project: Option<Linear>,
     /// `[tags, dim]`.
     tags: Option<Param<Tensor<2>>>,
 }
 
 impl Words {
     /// For `input` words, each drawn from the normal distribution at first, and the `tags` that a text with parts of speech
-    /// announces: zero at first, so that a model begins as it would without them.
+    /// announces: zero at first, so that a model begins as it would without them. A text that begins with vectors announces
+    /// `vectors`, their width, and `learned`, the words whose vectors are learned.
     pub fn new(build: &Build, dim: usize) -> Result<Self> {
-        let tags = build.dims.get("tags").map(|tags| Initializer::Zeros.init([*tags, dim], build.device));
-        Ok(Self { weight: EmbeddingConfig::new(build.dim("input")?, dim).init(build.device).weight, tags })
+        let (words, device) = (build.dim("input")?, build.device);
+        let tags = build.dims.get("tags").map(|tags| Initializer::Zeros.init([*tags, dim], device));
+        let drawn = |words, dim| EmbeddingConfig::new(words, dim).init(device).weight;
+        let Some(vectors) = build.dims.get("vectors").copied() else {
+            return Ok(Self { weight: drawn(words, dim), fixed: None, project: None, tags });
+        };
+        let learned = build.dim("learned")?.min(words);
+        let zeros = || Initializer::Zeros.init([words - learned, vectors], device).no_grad();
+        Ok(Self {
+            weight: drawn(learned, vectors),
+            fixed: (learned < words).then(zeros),
+            project: Some(Linear::new(vectors, dim, device)),
+            tags,
+        })
+    }
+
+    /// Begins with these vectors, `[words, vectors]`; a row of zeros leaves what was drawn.
+    pub fn start(&mut self, values: &[f32]) {
+        let [learned, width] = self.weight.dims();
+        let rest = values.split_at((learned * width).min(values.len()));
+        self.weight = self.weight.clone().map(|weight| {
+            let device = weight.device();
+            let mut drawn = weight.inner().into_data().try_into_vec::<f32>().expect("parameters are f32");
+            for (row, given) in drawn.chunks_exact_mut(width).zip(rest.0.chunks_exact(width)) {
+                if given.iter().any(|value| *value != 0.0) {
+                    row.copy_from_slice(given);
+                }
+            }
+            Tensor::from_data(TensorData::new(drawn, [learned, width]), &device).require_grad()
+        });
+        self.fixed = self.fixed.take().map(|fixed| {
+            fixed.map(|fixed| Tensor::from_data(TensorData::new(rest.1.to_vec(), fixed.dims()), &fixed.device()))
+        });
     }
 
     /// `[batch, time]` ids to `[batch, time, dim]`.
     pub fn forward(&self, input: &Input) -> Result<Tensor<3>> {
-        let words = embedding(self.weight.val(), input.ids()?);
+        let ids = input.ids()?;
+        let mut words = match &self.fixed {
+            None => embedding(self.weight.val(), ids),
+            Some(fixed) => {
+                let learned = self.weight.dims()[0] as i64;
+                let is_fixed: Tensor<2, Bool> = ids.clone().greater_equal_elem(learned);
+                let own = embedding(self.weight.val(), ids.clone().clamp_max(learned - 1)); // [batch, time, vectors]
+                let other = embedding(fixed.val(), ids.sub_scalar(learned).clamp_min(0));
+                let is_fixed = is_fixed.unsqueeze_dim::<3>(2).expand(own.dims());
+                own.mask_where(is_fixed, other)
+            }
+        };
+        if let Some(project) = &self.project {
+            words = project.forward(words);
+        }
         Ok(match &self.tags {
             Some(tags) => words + embedding(tags.val(), input.tags()?),
             None => words,

@@ -15,7 +15,8 @@ use std::path::Path;
 /// Reads one modality's raw values.
 pub trait Read {
     /// Widths that an encoder or decoder is built with: `input` (features, colour channels, vocabulary or classes),
-    /// `words` again where the items are ids of words, `tags` where each has a part of speech, and `height`, `width` or `time` where they are fixed;
+    /// `words` again where the items are ids of words, `tags` where each has a part of speech, `vectors` (numbers of each) and `learned` (words) where they come from a
+    /// file, and `height`, `width` or `time` where they are fixed;
     /// `frames` (at most so many) for a video, `longest` (at most so many units) for a text.
     fn dims(&self) -> Named<usize>;
 
@@ -60,6 +61,11 @@ pub trait Read {
 
     /// Padded length, where it is fixed.
     fn time(&self) -> Option<usize> {
+        None
+    }
+
+    /// Vectors that the words begin with, until the model is trained.
+    fn vectors(&self) -> Option<&[f32]> {
         None
     }
 

@@ -4,7 +4,7 @@ use crate::{
     Error, Item, Named, Raw, Result,
     random::{Random, RngExt},
     types::{Build, at_least, within},
-    words::{Language, Tag, Tokenizer, Word, language::joins, segment, tag, tokenizer},
+    words::{Language, Tag, Tokenizer, VectorsConfig, Word, language::joins, segment, tag, tokenizer},
 };
 use burn::module::Module;
 use schemars::JsonSchema;
@@ -81,6 +81,10 @@ pub struct TextConfig {
     /// For subwords, a `tokenizer.json` instead of learning them: its path from the config's folder. A run has its content here.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub tokenizer: String,
+    /// For words, vectors that they begin with, from a file; words that no training row has get an id too, up to
+    /// `max_vocabulary`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vectors: Option<VectorsConfig>,
     /// Random changes in training; all off by default.
     pub augment: WordAugment,
     /// The words or characters that have ids, from id 2 on; empty: taken from the training rows.
@@ -99,6 +103,7 @@ impl Default for TextConfig {
             max_vocabulary: 50_000,
             subword: SubwordConfig::default(),
             tokenizer: String::new(),
+            vectors: None,
             augment: WordAugment::default(),
             vocabulary: Vec::new(),
         }
@@ -113,6 +118,12 @@ impl TextConfig {
         if self.unit != Unit::Subword && !self.tokenizer.is_empty() {
             return Err(Error::config("tokenizer", "is for subwords").with_help("add unit = \"subword\""));
         }
+        if let Some(vectors) = &self.vectors {
+            if self.unit != Unit::Word {
+                return Err(Error::config("vectors", "are for words").with_help("remove `unit`, or `vectors`"));
+            }
+            at_least("vectors.dim", vectors.dim, 1)?;
+        }
         let tokenizer = match self.tokenizer.as_str() {
             "" => None,
             content if is_content(content) => Some(Tokenizer::from_json(content)),
@@ -120,8 +131,8 @@ impl TextConfig {
         };
         let tokenizer = tokenizer.transpose().map_err(|error| error.within("tokenizer"))?;
         let ids = self.vocabulary.iter().zip(FIRST..).map(|(unit, id)| (unit.clone(), id)).collect();
-        let Self { unit, language, pos, max_time, augment, vocabulary, .. } = self.clone();
-        Ok(Text { unit, language, pos, max_time, augment, ids, vocabulary, tokenizer })
+        let Self { unit, language, pos, max_time, augment, vectors, vocabulary, .. } = self.clone();
+        Ok(Text { unit, language, pos, max_time, augment, vectors, ids, vocabulary, tokenizer })
     }
 
     /// Learns subwords of the training rows, or reads those that are named.
@@ -152,6 +163,9 @@ impl Fit for TextConfig {
         if !self.tokenizer.is_empty() && !is_content(&self.tokenizer) {
             self.tokenizer = folder.join(&self.tokenizer).to_string_lossy().into_owned();
         }
+        if let Some(vectors) = self.vectors.as_mut().filter(|vectors| !vectors.path.is_empty()) {
+            vectors.path = folder.join(&vectors.path).to_string_lossy().into_owned();
+        }
     }
 
     fn fit(&mut self, values: &mut dyn Iterator<Item = &Raw>) -> Result<()> {
@@ -171,7 +185,12 @@ impl Fit for TextConfig {
         counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         counts.truncate(self.max_vocabulary);
         self.vocabulary = counts.into_iter().map(|(unit, _)| unit).collect();
-        Ok(())
+        match &mut self.vectors {
+            Some(vectors) if self.unit == Unit::Word => {
+                vectors.fit(&mut self.vocabulary, self.max_vocabulary, FIRST as usize)
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -215,6 +234,8 @@ pub struct Text {
     #[module(skip)]
     augment: WordAugment,
     #[module(skip)]
+    vectors: Option<VectorsConfig>,
+    #[module(skip)]
     ids: HashMap<String, u32>,
     /// From id 2 on.
     #[module(skip)]
@@ -253,7 +274,15 @@ impl Read for Text {
         let width = self.tokenizer.as_ref().map_or(self.ids.len(), Tokenizer::size) + FIRST as usize;
         let dims = [("input", width), ("words", width), ("longest", self.max_time)];
         let tags = self.pos.then_some(("tags", Tag::IDS));
-        dims.into_iter().chain(tags).map(|(name, dim)| (name.to_string(), dim)).collect()
+        let vectors = self
+            .vectors
+            .iter()
+            .flat_map(|vectors| [("vectors", vectors.dim), ("learned", vectors.learned + FIRST as usize)]);
+        dims.into_iter().chain(tags).chain(vectors).map(|(name, dim)| (name.to_string(), dim)).collect()
+    }
+
+    fn vectors(&self) -> Option<&[f32]> {
+        self.vectors.as_ref().and_then(VectorsConfig::values)
     }
 
     fn read(&self, raw: &Raw) -> Result<Item> {

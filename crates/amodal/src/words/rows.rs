@@ -3,7 +3,10 @@
 //! Updates of different threads may overwrite each other (Hogwild, Niu et al. 2011, arXiv:1106.5730). Every number is read
 //! and written by relaxed atomic operations, two at a time, into and from a thread's own copy, on which the arithmetic is
 //! done: there is no data race, and one thread alone always gives the same bits.
-use crate::random::{Purpose, Rng, random};
+use crate::{
+    kernels::memory::{large_pages, prefetch},
+    random::{Purpose, Rng, random},
+};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Numbers that a copy of a row is a multiple of, for the widest registers.
@@ -33,7 +36,10 @@ impl Rows {
     /// Rows of zeros.
     pub(crate) fn zeros(rows: usize, dim: usize) -> Self {
         let stride = dim.div_ceil(2);
-        Self { cells: std::iter::repeat_with(AtomicU64::default).take(rows * stride).collect(), dim, stride }
+        let mut cells = Vec::with_capacity(rows * stride);
+        large_pages(&mut cells);
+        cells.resize_with(rows * stride, AtomicU64::default);
+        Self { cells, dim, stride }
     }
 
     /// Rows of numbers between -`most` and `most`, drawn of a stream that `name` tells apart.
@@ -57,6 +63,12 @@ impl Rows {
 
     fn row(&self, row: usize) -> &[AtomicU64] {
         &self.cells[row * self.stride..][..self.stride]
+    }
+
+    /// Asks for a row that will be copied soon.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, row: usize) {
+        prefetch(self.row(row));
     }
 
     /// Copies a row; `copy` is as [`width`] says, and stays zero behind the row.
@@ -94,6 +106,18 @@ impl Rows {
         for (pair, cell) in pairs.iter().zip(self.row(row)) {
             let [a, b]: [f32; 2] = bytemuck::cast(cell.load(Relaxed));
             cell.store(pack([a + pair[0], b + pair[1]]), Relaxed);
+        }
+    }
+
+    /// Replaces all numbers, given row by row.
+    pub(crate) fn fill(&self, values: impl IntoIterator<Item = f32>) {
+        let mut values = values.into_iter();
+        for row in self.cells.chunks(self.stride.max(1)) {
+            for (at, cell) in row.iter().enumerate() {
+                let mut next = |place: usize| if place < self.dim { values.next().unwrap_or_default() } else { 0.0 };
+                let pair = [next(2 * at), next(2 * at + 1)];
+                cell.store(pack(pair), Relaxed);
+            }
         }
     }
 

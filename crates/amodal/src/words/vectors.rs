@@ -91,21 +91,25 @@ impl Vectors {
         &self.values
     }
 
-    /// A word's vector; where it has none of its own and there are n-grams, the mean of theirs.
+    /// A word's vector, if it has one: where it has none of its own and there are n-grams, the mean of theirs.
+    pub fn find(&self, word: &str) -> Option<Cow<'_, [f32]>> {
+        match self.ids.get(word) {
+            Some(id) => Some(self.values[id * self.dim..][..self.dim].into()),
+            None => self.ngrams.as_ref()?.mean(word, self.dim).map(Cow::Owned),
+        }
+    }
+
+    /// A word's vector, as [`Self::find`] has it.
     ///
     /// # Errors
     /// [`Error::Data`] for a word that has none.
     pub fn get(&self, word: &str) -> Result<Cow<'_, [f32]>> {
-        let Some(id) = self.ids.get(word) else {
-            if let Some(mean) = self.ngrams.as_ref().and_then(|ngrams| ngrams.mean(word, self.dim)) {
-                return Ok(mean.into());
-            }
+        self.find(word).ok_or_else(|| {
             let near = suggest(word, self.words.iter().take(50_000).map(String::as_str));
             let help = near
                 .map_or("see its file for the words that have one".into(), |near| format!("did you mean `{near}`?"));
-            return Err(Error::data(format!("`{word}`"), "a word without a vector").with_help(help));
-        };
-        Ok(self.values[id * self.dim..][..self.dim].into())
+            Error::data(format!("`{word}`"), "a word without a vector").with_help(help)
+        })
     }
 
     /// The `count` words whose vectors have the largest cosine with `vector`, but for those in `without`.

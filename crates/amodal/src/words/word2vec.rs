@@ -5,7 +5,7 @@ use super::{
     huffman::Huffman,
     rows::{LANES, Rows, width},
     subwords::Subwords,
-    train::{Counted, Watch, run},
+    train::{Counted, Learn, Training, Watch, about, learn},
     vectors::Vectors,
     vocabulary::Vocabulary,
 };
@@ -117,27 +117,27 @@ impl Word2VecConfig {
 /// early, with what is learned by then, where `watch` says so.
 ///
 /// # Errors
-/// [`crate::Error::Config`] for an option that is out of its range; those of [`Corpus::read`].
+/// [`crate::Error::Config`] for an option that is out of its range; those of [`Corpus::read`]; [`crate::Error::Run`] for a
+/// state of another training.
 pub fn word2vec(
     corpus: &Corpus,
     vocabulary: &Vocabulary,
     config: &Word2VecConfig,
-    threads: usize,
+    training: &Training,
     watch: &mut Watch,
 ) -> Result<Vectors> {
     config.check()?;
-    let (model, blocks) = (Word2Vec::new(config, vocabulary), corpus.blocks());
-    run(blocks * config.epochs, threads, watch, |piece, work: &mut Work| {
-        model.learn(corpus, vocabulary, piece / blocks, piece % blocks, work)?;
-        Ok(std::mem::take(&mut work.counted))
-    })?;
+    let model = Word2Vec::new(config, corpus, vocabulary);
+    learn(&model, &about(config, corpus, vocabulary), training, watch)?;
     Vectors::new(vocabulary.words().to_vec(), config.dim, model.vectors(vocabulary.len()))
 }
 
 /// A model in training.
 #[derive(Debug)]
-struct Word2Vec {
-    config: Word2VecConfig,
+struct Word2Vec<'a> {
+    config: &'a Word2VecConfig,
+    corpus: &'a Corpus,
+    vocabulary: &'a Vocabulary,
     /// Vectors of the words, and of buckets of n-grams behind them.
     inputs: Rows,
     /// Vectors of the words as what is told, or of the nodes of the tree.
@@ -182,8 +182,45 @@ struct Work {
     counted: Counted,
 }
 
-impl Word2Vec {
-    fn new(config: &Word2VecConfig, vocabulary: &Vocabulary) -> Self {
+impl Learn for Word2Vec<'_> {
+    type Work = Work;
+
+    fn pieces(&self) -> usize {
+        self.corpus.blocks() * self.config.epochs
+    }
+
+    /// The lines of one block in one epoch.
+    fn learn(&self, piece: usize, work: &mut Work) -> Result<Counted> {
+        let (epoch, block) = (piece / self.corpus.blocks(), piece % self.corpus.blocks());
+        let mut random = random(self.config.seed, epoch as u64, block as u64, Purpose::Words);
+        let all = (self.corpus.bytes() * self.config.epochs as u64).max(1) as f64;
+        let mut done = epoch as u64 * self.corpus.bytes();
+        self.corpus.read(block, |event| match event {
+            Event::Word(word) => {
+                work.counted.units += 1;
+                let Some(id) = self.vocabulary.id(word) else { return };
+                if self.keep.get(id as usize).is_none_or(|keep| random.next_u32() <= *keep) {
+                    work.sentence.push(id);
+                    if work.sentence.len() == SENTENCE {
+                        self.sentence(self.rate(done as f64 / all), &mut random, work);
+                    }
+                }
+            }
+            Event::End(at) => {
+                self.sentence(self.rate(done as f64 / all), &mut random, work);
+                done = epoch as u64 * self.corpus.bytes() + at;
+            }
+        })?;
+        Ok(std::mem::take(&mut work.counted))
+    }
+
+    fn rows(&self) -> Vec<(&'static str, &Rows)> {
+        vec![("inputs", &self.inputs), ("outputs", &self.outputs)]
+    }
+}
+
+impl<'a> Word2Vec<'a> {
+    fn new(config: &'a Word2VecConfig, corpus: &'a Corpus, vocabulary: &'a Vocabulary) -> Self {
         let Word2VecConfig { dim, seed, .. } = *config;
         let subwords = config.ngrams.map(|ngrams| Subwords::new(vocabulary, ngrams, config.buckets));
         let inputs = vocabulary.len() + subwords.as_ref().map_or(0, |_| config.buckets);
@@ -205,38 +242,10 @@ impl Word2Vec {
             subwords,
             told,
             keep,
-            config: config.clone(),
+            config,
+            corpus,
+            vocabulary,
         }
-    }
-
-    /// Learns the lines of one block in one epoch.
-    fn learn(
-        &self,
-        corpus: &Corpus,
-        vocabulary: &Vocabulary,
-        epoch: usize,
-        block: usize,
-        work: &mut Work,
-    ) -> Result<()> {
-        let mut random = random(self.config.seed, epoch as u64, block as u64, Purpose::Words);
-        let all = (corpus.bytes() * self.config.epochs as u64).max(1) as f64;
-        let mut done = epoch as u64 * corpus.bytes();
-        corpus.read(block, |event| match event {
-            Event::Word(word) => {
-                work.counted.units += 1;
-                let Some(id) = vocabulary.id(word) else { return };
-                if self.keep.get(id as usize).is_none_or(|keep| random.next_u32() <= *keep) {
-                    work.sentence.push(id);
-                    if work.sentence.len() == SENTENCE {
-                        self.sentence(self.rate(done as f64 / all), &mut random, work);
-                    }
-                }
-            }
-            Event::End(at) => {
-                self.sentence(self.rate(done as f64 / all), &mut random, work);
-                done = epoch as u64 * corpus.bytes() + at;
-            }
-        })
     }
 
     /// The vectors of the first `words` rows; where there are n-grams, the mean with theirs.
@@ -360,7 +369,7 @@ impl Word2Vec {
 
 /// [`Word2Vec::stretch`], compiled for the widest registers that the processor has.
 struct Stretch<'a> {
-    model: &'a Word2Vec,
+    model: &'a Word2Vec<'a>,
     start: usize,
     end: usize,
     rate: f32,
@@ -544,7 +553,10 @@ mod tests {
                 buckets: 500,
                 ..Default::default()
             };
-            let learn = |threads| word2vec(&corpus, &vocabulary, &config, threads, &mut |_| true).unwrap();
+            let learn = |threads| {
+                let training = Training { threads, ..Default::default() };
+                word2vec(&corpus, &vocabulary, &config, &training, &mut |_| true).unwrap()
+            };
             let vectors = learn(1);
             assert_eq!(vectors, learn(1), "one thread, the same bits");
             learn(2);
