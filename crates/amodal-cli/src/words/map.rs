@@ -39,13 +39,9 @@ impl Map {
         let name = self.vectors.file_name().unwrap_or_default().to_string_lossy();
         let page = word_map(&map, &format!("Words of {name}"));
         write_atomic(&self.output, |file| file.write_all(page.as_bytes()))?;
-        let kept = format_args!(
-            "{:.1} % of the nearest words are kept ({:.1} % by chance)",
-            100.0 * map.kept,
-            100.0 * map.chance
-        )
-        .to_string();
-        output.say(format_args!("wrote {}: {} words; {kept}", self.output.display(), words.len()));
+        let [kept, chance] = [map.kept, map.chance].map(|share| format!("{:.1} %", 100.0 * share));
+        let (path, count) = (self.output.display(), words.len());
+        output.say(format_args!("wrote {path}: {count} words; {kept} of the nearest are kept ({chance} by chance)"));
         Ok(())
     }
 }

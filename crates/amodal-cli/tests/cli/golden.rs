@@ -21,7 +21,19 @@ fn same(name: &str, text: &str) {
 }
 
 /// Commands of `amodal words`.
-const WORDS: &[&str] = &["tag", "segment", "tokenizer train", "tokenizer encode", "train", "nearest", "analogy"];
+const WORDS: &[&str] = &[
+    "tag",
+    "segment",
+    "tokenizer train",
+    "tokenizer encode",
+    "phrases",
+    "train",
+    "convert",
+    "nearest",
+    "analogy",
+    "evaluate",
+    "map",
+];
 
 const COMMANDS: &[&str] = &[
     "demo",

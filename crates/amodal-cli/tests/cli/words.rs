@@ -224,7 +224,9 @@ fn vectors_in_every_form() {
 
     let cut = place.bytes("v.bin");
     place.write("cut.bin", &cut[..cut.len() - 3]);
-    place.amodal("words nearest cut.bin sea").failed(1, &["cut.bin: 3 words of 2 numbers need", "get it again"]);
+    place
+        .amodal("words nearest cut.bin sea")
+        .failed(1, &["cut.bin: word 3 of 3, at byte 29: the file ends within the vector of `cake`", "get it again"]);
     place.amodal("words convert cut.bin v.bin").failed(1, &["cut.bin"]);
     assert_eq!(place.bytes("v.bin"), cut);
     place.amodal("words convert v.txt v.bin --format pickle").failed(2, &["pickle", "safetensors"]);
@@ -237,7 +239,7 @@ fn a_model_of_fasttext_knows_words_that_it_never_saw() {
     let model = include_bytes!("../../../amodal/tests/golden/fasttext.bin");
     place.write("f.bin", model);
     let near = place.amodal("words nearest f.bin sailors -k 1 --json").done().json();
-    assert_eq!(near[0]["word"], "sailor");
+    assert_eq!(near[0]["word"], "oddly-shaped", "as gensim has it");
     place.amodal("words convert f.bin f.txt").done().says(&["warning: the vectors of n-grams are left out"]);
     place.amodal("words nearest f.txt sailors").failed(1, &["`sailors`: a word without a vector", "`sailor`?"]);
 }
@@ -274,7 +276,7 @@ fn phrases_become_words() {
     let line = |at: usize| format!("w{at} new york city w{} is\n", at * 7 % 40);
     place.write("text", (0..40).map(line).collect::<String>());
     let ran = place.amodal("words phrases text -o joined --threshold 1 -k 1").done();
-    assert_eq!(ran.stdout, "new_york  40  5.119\n");
+    assert_eq!(ran.stdout, "new_york  40  3.631\n");
     ran.says(&["wrote joined: 2 phrases, joined 40 times"]);
     assert!(place.read("joined").starts_with("w0 new_york city w0 is\nw1 new_york city w7 is\n"));
     let ran = place.amodal("words phrases joined -o joined --npmi --json").done();

@@ -198,7 +198,7 @@ mod tests {
     fn points_fill_the_drawing_and_stay_inside() {
         for points in [vec![[0.0, 0.0], [1.0, 9.0]], vec![[-3.0, 5.0], [7.0, 5.5]], vec![[1.0, 1.0]; 3]] {
             let (scaled, height) = scaled(&points);
-            assert!(height >= 2.0 * ABOVE && height <= HEIGHT + 1.0, "{height}");
+            assert!((2.0 * ABOVE..=HEIGHT + 1.0).contains(&height), "{height}");
             for [x, y] in scaled {
                 assert!((ASIDE - 0.1..=WIDTH - ASIDE + 0.1).contains(&x), "{x}");
                 assert!((ABOVE - 0.1..=height - ABOVE + 0.1).contains(&y), "{y}");

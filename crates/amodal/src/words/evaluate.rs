@@ -194,7 +194,7 @@ impl<'a> Evaluator<'a> {
             let words = self.unit(*a).iter().zip(self.unit(*b)).zip(self.unit(*c));
             asked.extend(words.map(|((a, b), c)| b - a + c));
         }
-        let mut best = vec![Vec::<(f32, usize)>::with_capacity(most + 1); questions.len()];
+        let mut best = vec![Vec::<(f32, usize)>::new(); questions.len()];
         let mut products = vec![0.0; questions.len() * WORDS];
         for (block, words) in self.unit.chunks(WORDS * self.dim).enumerate() {
             let count = words.len() / self.dim;

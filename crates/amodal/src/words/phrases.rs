@@ -240,7 +240,7 @@ fn count(corpus: &Corpus, vocabulary: &Vocabulary, most: usize, threads: usize) 
         }
     };
     threads::each(threads, |_| {
-        let mut gathered = vec![Vec::with_capacity(GATHERED); PARTS];
+        let mut gathered: Vec<Vec<u64>> = (0..PARTS).map(|_| Vec::with_capacity(GATHERED)).collect();
         loop {
             let block = next.fetch_add(1, Relaxed);
             if block >= corpus.blocks() {

@@ -91,15 +91,15 @@ impl Vectors {
         &self.values
     }
 
-    /// A word's vector, if it has one; where it has none of its own and there are n-grams, the mean of theirs.
+    /// A word's vector, if it has one: where it has none of its own and there are n-grams, the mean of theirs.
     pub fn find(&self, word: &str) -> Option<Cow<'_, [f32]>> {
         match self.ids.get(word) {
             Some(id) => Some(self.values[id * self.dim..][..self.dim].into()),
-            None => self.ngrams.as_ref().and_then(|ngrams| ngrams.mean(word, self.dim)).map(Cow::from),
+            None => self.ngrams.as_ref()?.mean(word, self.dim).map(Cow::Owned),
         }
     }
 
-    /// A word's vector, as [`find`](Self::find) has it.
+    /// A word's vector, as [`Self::find`] has it.
     ///
     /// # Errors
     /// [`Error::Data`] for a word that has none.
