@@ -1,5 +1,6 @@
 //! `amodal words`: cutting text, naming parts of speech, and vectors of words.
 mod near;
+mod right;
 mod segment;
 mod tag;
 mod tokenizer;
@@ -26,7 +27,7 @@ pub(crate) struct Words {
 enum Command {
     /// Name the part of speech of each word, or measure how often that is right
     Tag(tag::Tag),
-    /// Cut texts into words, a line for each line
+    /// Cut texts into words, a line for each line, or measure how often that is right
     Segment(segment::Segment),
     /// Learn a vocabulary of subwords, or cut texts by one
     Tokenizer(tokenizer::Tokenizer),
