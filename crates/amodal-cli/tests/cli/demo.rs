@@ -33,7 +33,7 @@ fn the_demo_in_chinese() {
     let place = Place::new();
     let ran = place.amodal("demo --language chinese --set train.epochs=1 --out demo").done();
     assert!(ran.stdout.contains("align (test)"), "{ran}");
-    let ran = ran.says(&["labels as they are read:", "/ADJ ", "/NOUN", "label=\"红苹果\""]);
+    let ran = ran.says(&["labels as they are read:", "打开/VERB 的/PART 书本/NOUN", "label=\"红苹果\""]);
     assert!(place.read("demo/config.toml").contains("language = \"chinese\"\npos = true"), "{ran}");
     place.amodal("index demo/run demo/data/chinese.csv -o demo/index -q").done();
     let hits = place.arguments(&["search", "demo/run", "demo/index", "--by", "label=红苹果", "--json"]).done().json();
