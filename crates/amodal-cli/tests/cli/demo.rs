@@ -27,3 +27,16 @@ fn the_demo_in_short() {
         place.arguments(&["search", "demo/run", "demo/index", "--by", "label=red apple", "--json"]).done().json();
     assert_eq!(hits.as_array().unwrap().len(), 10);
 }
+
+#[test]
+fn the_demo_in_chinese() {
+    let place = Place::new();
+    let ran = place.amodal("demo --language chinese --set train.epochs=1 --out demo").done();
+    assert!(ran.stdout.contains("align (test)"), "{ran}");
+    let ran = ran.says(&["labels as they are read:", "打开/VERB 的/PART 书本/NOUN", "label=\"红苹果\""]);
+    assert!(place.read("demo/config.toml").contains("language = \"chinese\"\npos = true"), "{ran}");
+    place.amodal("index demo/run demo/data/chinese.csv -o demo/index -q").done();
+    let hits = place.arguments(&["search", "demo/run", "demo/index", "--by", "label=红苹果", "--json"]).done().json();
+    assert_eq!(hits.as_array().unwrap().len(), 10);
+    place.amodal("demo --language french").failed(2, &["french", "english, chinese"]);
+}

@@ -59,6 +59,11 @@ fn a_score_of_tags() {
     let figures = place.amodal("words tag --score right.txt --json").done().json();
     assert_eq!(figures["recall"]["DET"], 1.0);
     assert_eq!(figures["words"], 6);
+    assert_eq!(figures["wrong"], serde_json::json!([{ "right": "NOUN", "given": "ADJ", "words": 1 }]));
+    place.write("open.txt", "The\tDET\ncat\t_\n");
+    let ran = place.amodal("words tag --score open.txt").done();
+    assert!(ran.stdout.starts_with("accuracy 100.0 % (DET throughout 100.0 %) of 1 word"), "{ran}");
+    assert!(ran.stdout.contains("; 1 without a right tag"), "{ran}");
     for (line, problem) in
         [("cat", "expected a word, a tabulator"), ("cat\tNOUNN", "NOUNN"), ("\tNOUN", "expected a word")]
     {
@@ -79,6 +84,24 @@ fn words_of_lines() {
     assert_eq!(ran.json_lines()[0], serde_json::json!(["don't", "stop"]));
     assert_eq!(given(&place, &["words", "segment"], "a b".as_bytes()).done().stdout, "a b\n");
     assert_eq!(given(&place, &["words", "segment"], b"").done().stdout, "");
+}
+
+#[test]
+fn a_score_of_words() {
+    let place = Place::new();
+    place.write("right.txt", "我\tPRON\n来到\nred\ncat\n、\n北京清华\n大学\n\n小猫\n");
+    let ran = place.amodal("words segment --score right.txt").done();
+    assert_eq!(
+        ran.stdout,
+        "f1 75.0 % (each letter a word 15.4 %), precision 75.0 %, recall 75.0 % of 8 words in 2 sentences\n"
+    );
+    assert_eq!(place.amodal("words segment --score right.txt --json").done().json()["words"], 8);
+    place.write("wrong.txt", "我\n\tPRON\n");
+    place.amodal("words segment --score wrong.txt").failed(1, &["wrong.txt:2: expected a word"]);
+    place.write("empty.txt", "\n");
+    place.amodal("words segment --score empty.txt").failed(1, &["empty.txt", "no word"]);
+    place.amodal("words segment --score right.txt --plain").failed(2, &["--plain"]);
+    place.amodal("words segment --score right.txt right.txt").failed(2, &["--score"]);
 }
 
 #[test]
