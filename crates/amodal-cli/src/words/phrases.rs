@@ -52,8 +52,8 @@ impl Phrases {
         if corpus.too_long() > 0 {
             output.say(format_args!("warning: words of more than {LONGEST} bytes were left out"));
         }
-        let (count, joined_text) = (show::thousands(phrases.len() as u64), show::thousands(joined));
-        output.say(format_args!("wrote {}: {count} phrases, joined {joined_text} times", self.output.display()));
+        let (count, joined_text) = (show::count(phrases.len(), "phrase"), show::thousands(joined));
+        output.say(format_args!("wrote {}: {count}, joined {joined_text} times", self.output.display()));
         let mut best = phrases.list();
         best.truncate(self.k);
         if output.json {

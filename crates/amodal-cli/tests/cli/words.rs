@@ -3,7 +3,11 @@ use crate::{
     data::squares,
     place::{Place, Ran},
 };
-use std::{io::Write, process::Stdio};
+use std::{
+    io::Write,
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 /// Runs the command with something on stdin.
 fn given(place: &Place, arguments: &[&str], input: &[u8]) -> Ran {
@@ -192,8 +196,8 @@ impl Ran {
     }
 }
 
-#[test]
-fn vectors_are_learned_and_asked() {
+/// A text of two subjects, whose words stand together with no others.
+fn subjects() -> Place {
     let place = Place::new();
     let subjects = [["sea", "ship", "wave", "sail"], ["sky", "cloud", "wing", "bird"]];
     let line = |at: usize| {
@@ -201,6 +205,48 @@ fn vectors_are_learned_and_asked() {
         words.collect::<Vec<_>>().join(" ") + "\n"
     };
     place.write("text", (0..6000).map(line).collect::<String>());
+    place
+}
+
+#[test]
+fn what_is_killed_while_it_learns_goes_on() {
+    let place = subjects();
+    for options in ["--epochs 300", "--model glove --epochs 3000"] {
+        let options = format!("{options} --dim 8 --threads 1");
+        place.amodal(&format!("words train text -o whole.txt {options}")).done();
+        assert!(!place.path("whole.txt.state").exists());
+        let train = format!("words train text -o killed.txt --save-every 0 -q {options}");
+        let mut child = place.command(&train.split(' ').collect::<Vec<_>>()).spawn().unwrap();
+        let begun = Instant::now();
+        while !place.path("killed.txt.state").exists() && begun.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().unwrap(); // SIGKILL
+        child.wait().unwrap();
+        assert!(!place.path("killed.txt").exists(), "{options}: it had ended");
+        place
+            .amodal(&format!("{train} --resume --seed 1"))
+            .failed(1, &["killed.txt.state: the state of another training", "leave --resume out"]);
+        place.amodal(&format!("{train} --resume")).done();
+        assert!(place.bytes("killed.txt") == place.bytes("whole.txt"), "{options}");
+        assert!(!place.path("killed.txt.state").exists());
+        place.amodal(&format!("{train} --resume")).failed(1, &["killed.txt.state"]);
+        std::fs::remove_file(place.path("killed.txt")).unwrap();
+    }
+}
+
+#[test]
+fn options_of_another_model_are_refused() {
+    let place = subjects();
+    place.amodal("words train text -o v.txt --model glove --negative 3").failed(2, &["--negative: is for skip-gram"]);
+    place.amodal("words train text -o v.txt --memory 3").failed(2, &["--memory: is for glove"]);
+    place.amodal("words train text -o none/v.txt").failed(1, &["none: not a folder"]);
+    assert!(!place.path("v.txt").exists());
+}
+
+#[test]
+fn vectors_are_learned_and_asked() {
+    let place = subjects();
     let train = "words train text -o v.txt --dim 8 --sample 0 --learning-rate 0.1 --threads 1";
     let ran =
         place.amodal(train).done().says(&["36,000 words in the text; 8 different ones", "wrote v.txt: 8 vectors"]);
