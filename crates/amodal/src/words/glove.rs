@@ -2,7 +2,7 @@
 use super::{
     corpus::Corpus,
     pairs::{Pair, Pairs},
-    rows::{LANES, Rows, width},
+    rows::{LANES, Rows, dot, width},
     train::{Counted, Learn, Training, Watch, about, learn},
     vectors::Vectors,
     vocabulary::Vocabulary,
@@ -243,7 +243,7 @@ impl Glove<'_> {
         let GloveConfig { dim, learning_rate, .. } = *self.config;
         // the numbers behind the vectors are set apart, so that each other's steps are none
         let (a_number, b_number) = (std::mem::take(&mut a[dim]), std::mem::take(&mut b[dim]));
-        let difference = product(a, b) + a_number + b_number - aim;
+        let difference = dot(a, b) + a_number + b_number - aim;
         let slope = (weight * difference).clamp(-100.0, 100.0);
         let rate = learning_rate as f32 * slope;
         let rows = a.chunks_exact_mut(LANES).zip(b.chunks_exact_mut(LANES));
@@ -263,17 +263,6 @@ impl Glove<'_> {
         b_squares[dim] += slope * slope;
         0.5 * f64::from(slope) * f64::from(difference)
     }
-}
-
-#[inline(always)]
-fn product(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; LANES];
-    for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
-        for lane in 0..LANES {
-            sums[lane] = a[lane].mul_add(b[lane], sums[lane]);
-        }
-    }
-    sums.iter().sum()
 }
 
 /// `1 / √x` of a number from 1 on, to five digits: a guess by its bits, and two steps of Newton's.

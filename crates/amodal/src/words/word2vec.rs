@@ -3,7 +3,7 @@ use super::{
     corpus::{Corpus, Event},
     draw::Alias,
     huffman::Huffman,
-    rows::{LANES, Rows, width},
+    rows::{LANES, Rows, dot, width},
     subwords::Subwords,
     train::{Counted, Learn, Training, Watch, about, learn},
     vectors::Vectors,
@@ -17,6 +17,7 @@ use crate::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// Words around a word that are kept at hand while so many words in a row are learned.
 const STRETCH: usize = 24;
@@ -167,9 +168,12 @@ struct Work {
     /// Their vectors now and before.
     vectors: Vec<f32>,
     before: Vec<f32>,
-    /// What is told: rows, whether each is right, their vectors and how these change.
+    /// What is told by what: of each word the end of its part of `rows`, and the places around it.
+    plan: Vec<(usize, Range<usize>)>,
+    /// What is told, for the whole stretch: rows, and whether each is right.
     rows: Vec<u32>,
     labels: Vec<f32>,
+    /// Vectors of one word's rows, and how these change.
     outputs: Vec<f32>,
     changes: Vec<f32>,
     /// Slots around a word, their mean, and how wrong each is about each row.
@@ -296,6 +300,7 @@ impl<'a> Word2Vec<'a> {
             });
             work.slots.push(slot as u32);
         }
+        self.plan(start..end, first..last, random, work);
         work.vectors.resize(work.different.len() * dim, 0.0);
         for (id, vector) in work.different.iter().zip(work.vectors.chunks_exact_mut(dim)) {
             match &self.subwords {
@@ -309,20 +314,29 @@ impl<'a> Word2Vec<'a> {
             }
         }
         work.before.clone_from(&work.vectors);
-        for at in start..end {
-            let reach = 1 + ((u64::from(random.next_u32()) * window as u64) >> 32) as usize;
-            let around = at.saturating_sub(reach).max(first)..last.min(at + reach + 1);
+        let mut begin = 0;
+        for at in 0..work.plan.len() {
+            if let Some((next, _)) = work.plan.get(at + 1) {
+                work.rows[work.plan[at].0..*next].iter().for_each(|row| self.outputs.prefetch(*row as usize));
+            }
+            let (end, around) = work.plan[at].clone();
             work.around.clear();
-            work.around.extend(around.filter(|place| *place != at).map(|place| work.slots[place - first]));
+            let places = around.filter(|place| *place != start + at);
+            work.around.extend(places.map(|place| work.slots[place - first]));
+            let told = begin..end;
+            begin = end;
             if work.around.is_empty() {
                 continue;
             }
-            self.told(work.sentence[at], random, work);
-            match self.config.predict {
-                Predict::SkipGram => skip_gram(rate, dim, work),
-                Predict::Cbow => cbow(rate, dim, work),
+            work.outputs.resize(told.len() * dim, 0.0);
+            for (row, vector) in work.rows[told.clone()].iter().zip(work.outputs.chunks_exact_mut(dim)) {
+                self.outputs.load(*row as usize, vector);
             }
-            for (row, vector) in work.rows.iter().zip(work.outputs.chunks_exact(dim)) {
+            match self.config.predict {
+                Predict::SkipGram => skip_gram(rate, dim, told.clone(), work),
+                Predict::Cbow => cbow(rate, dim, told.clone(), work),
+            }
+            for (row, vector) in work.rows[told].iter().zip(work.outputs.chunks_exact(dim)) {
                 self.outputs.store(*row as usize, vector);
             }
         }
@@ -335,22 +349,41 @@ impl<'a> Word2Vec<'a> {
         }
     }
 
-    /// What a word is told by: the rows, whether each is right, and copies of their vectors.
+    /// Draws what the words `of` a sentence are told by: the rows, and whether each is right; and asks for the vectors of the
+    /// words that differ.
     #[inline(always)]
-    fn told(&self, id: u32, random: &mut Random, work: &mut Work) {
+    fn plan(&self, of: Range<usize>, within: Range<usize>, random: &mut Random, work: &mut Work) {
+        if self.subwords.is_none() {
+            work.different.iter().for_each(|id| self.inputs.prefetch(*id as usize));
+        }
+        work.plan.clear();
         work.rows.clear();
         work.labels.clear();
+        for at in of {
+            let window = self.config.window;
+            let reach = 1 + ((u64::from(random.next_u32()) * window as u64) >> 32) as usize;
+            let around = at.saturating_sub(reach).max(within.start)..within.end.min(at + reach + 1);
+            if around.len() > 1 {
+                self.told(work.sentence[at], random, work);
+            }
+            work.plan.push((work.rows.len(), around));
+        }
+    }
+
+    #[inline(always)]
+    fn told(&self, id: u32, random: &mut Random, work: &mut Work) {
+        let begin = work.rows.len();
         match &self.told {
             Told::Negative(alias) => {
                 work.rows.push(id);
                 for _ in 0..self.config.negative {
                     let drawn = alias.draw(random);
-                    if !work.rows.contains(&drawn) {
+                    if !work.rows[begin..].contains(&drawn) {
                         work.rows.push(drawn);
                     }
                 }
                 work.labels.resize(work.rows.len(), 0.0);
-                work.labels[0] = 1.0;
+                work.labels[begin] = 1.0;
             }
             Told::Tree(tree) => {
                 for (node, right) in tree.path(id) {
@@ -358,11 +391,6 @@ impl<'a> Word2Vec<'a> {
                     work.labels.push(if right { 0.0 } else { 1.0 });
                 }
             }
-        }
-        let dim = width(self.config.dim);
-        work.outputs.resize(work.rows.len() * dim, 0.0);
-        for (row, vector) in work.rows.iter().zip(work.outputs.chunks_exact_mut(dim)) {
-            self.outputs.load(*row as usize, vector);
         }
     }
 }
@@ -386,15 +414,15 @@ impl Wide for Stretch<'_> {
 
 /// Each word around tells the rows: `errors`, `[around, rows]`, are what the two matrices change each other by.
 #[inline(always)]
-fn skip_gram(rate: f32, dim: usize, work: &mut Work) {
-    let rows = work.rows.len();
+fn skip_gram(rate: f32, dim: usize, told: Range<usize>, work: &mut Work) {
+    let rows = told.len();
     work.errors.resize(work.around.len() * rows, 0.0);
     for (slot, errors) in work.around.iter().zip(work.errors.chunks_exact_mut(rows)) {
         products(&work.vectors[*slot as usize * dim..][..dim], &work.outputs, errors);
     }
-    take_loss(rows, work);
+    take_loss(&told, work);
     for errors in work.errors.chunks_exact_mut(rows) {
-        wrong(errors, &work.labels, rate);
+        wrong(errors, &work.labels[told.clone()], rate);
     }
     // both change by what the other was before
     work.changes.clear();
@@ -413,8 +441,8 @@ fn skip_gram(rate: f32, dim: usize, work: &mut Work) {
 
 /// The mean of the words around tells the rows.
 #[inline(always)]
-fn cbow(rate: f32, dim: usize, work: &mut Work) {
-    let rows = work.rows.len();
+fn cbow(rate: f32, dim: usize, told: Range<usize>, work: &mut Work) {
+    let rows = told.len();
     work.mean.clear();
     work.mean.resize(dim, 0.0);
     for slot in &work.around {
@@ -424,8 +452,8 @@ fn cbow(rate: f32, dim: usize, work: &mut Work) {
     work.mean.iter_mut().for_each(|value| *value *= share);
     work.errors.resize(rows, 0.0);
     products(&work.mean, &work.outputs, &mut work.errors);
-    take_loss(rows, work);
-    wrong(&mut work.errors, &work.labels, rate);
+    take_loss(&told, work);
+    wrong(&mut work.errors, &work.labels[told], rate);
     work.changes.clear();
     work.changes.resize(dim, 0.0);
     add_sum(&mut work.changes, &work.errors, &work.outputs);
@@ -439,13 +467,13 @@ fn cbow(rate: f32, dim: usize, work: &mut Work) {
 
 /// Now and then, the loss of what `errors` holds as logits.
 #[inline(always)]
-fn take_loss(rows: usize, work: &mut Work) {
+fn take_loss(told: &Range<usize>, work: &mut Work) {
     work.learned += 1;
     if !work.learned.is_multiple_of(LOSS_EVERY) {
         return;
     }
-    for logits in work.errors.chunks_exact(rows) {
-        for (logit, label) in logits.iter().zip(&work.labels) {
+    for logits in work.errors.chunks_exact(told.len()) {
+        for (logit, label) in logits.iter().zip(&work.labels[told.clone()]) {
             let logit = f64::from(if *label > 0.5 { *logit } else { -*logit });
             work.counted.loss += (-logit).max(0.0) + (-logit.abs()).exp().ln_1p();
         }
@@ -456,22 +484,8 @@ fn take_loss(rows: usize, work: &mut Work) {
 /// `vector · row` of every row of a matrix.
 #[inline(always)]
 fn products(vector: &[f32], matrix: &[f32], products: &mut [f32]) {
-    let dim = vector.len();
-    for (row, product) in matrix.chunks_exact(dim).zip(products) {
-        let mut sums = [0.0_f32; LANES];
-        for (a, b) in vector.chunks_exact(LANES).zip(row.chunks_exact(LANES)) {
-            for lane in 0..LANES {
-                sums[lane] = a[lane].mul_add(b[lane], sums[lane]);
-            }
-        }
-        let mut half = LANES / 2;
-        while half > 0 {
-            for lane in 0..half {
-                sums[lane] += sums[lane + half];
-            }
-            half /= 2;
-        }
-        *product = sums[0];
+    for (row, product) in matrix.chunks_exact(vector.len()).zip(products) {
+        *product = dot(vector, row);
     }
 }
 
@@ -486,10 +500,9 @@ fn add_sum(vector: &mut [f32], factors: &[f32], matrix: &[f32]) {
 
 #[inline(always)]
 fn add_scaled(to: &mut [f32], factor: f32, values: &[f32]) {
-    for (to, value) in to.chunks_exact_mut(LANES).zip(values.chunks_exact(LANES)) {
-        for lane in 0..LANES {
-            to[lane] = factor.mul_add(value[lane], to[lane]);
-        }
+    // a whole block is read before it is written, so that the compiler need not ask whether the two overlap
+    for (to, values) in to.as_chunks_mut::<LANES>().0.iter_mut().zip(values.as_chunks::<LANES>().0) {
+        *to = std::array::from_fn(|lane| factor.mul_add(values[lane], to[lane]));
     }
 }
 
