@@ -10,11 +10,12 @@ one corpus and with one set of options.
 FOLDER holds vocab_count, cooccur, shuffle and glove, built by `make` of github.com/stanfordnlp/GloVe.
 
 The two take turns. CPU time is that of the whole process: reading, counting the vocabulary, learning; ours also writes
-its vectors. Quality is measured by gensim on both: Spearman's rank correlation with WordSim-353 and SimLex-999, and
-analogies answered rightly.
+its vectors. Quality is that of `amodal words evaluate`, which is gensim's to the last digit: Spearman's rank correlation with
+WordSim-353 and SimLex-999, and analogies answered rightly.
 """
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -24,6 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data" / "words"
+AMODAL = ROOT / "target/release/amodal"
 GENSIM = """
 import sys
 from gensim.models import Word2Vec
@@ -62,21 +64,13 @@ def peer(model, text, out, folder, options, seed):
             ([glove / "shuffle", "-memory", 2, "-seed", seed + 1], pairs, shuffled), (learn, text, None)]
 
 
-QUALITY = """
-import sys
-from gensim.models import KeyedVectors
-path, data = sys.argv[1:]
-vectors = KeyedVectors.load_word2vec_format(path)
-for name in ["wordsim353.tsv", "simlex999.txt"]:
-    print(100 * vectors.evaluate_word_pairs(f"{data}/{name}")[1][0])
-print(100 * vectors.evaluate_word_analogies(f"{data}/questions-words.txt")[0])
-"""
-
-
 def quality(path):
-    """In a process of its own: what a process holds counts for those it starts."""
-    said = subprocess.run([sys.executable, "-c", QUALITY, path, DATA], capture_output=True, text=True, check=True).stdout
-    return [float(line) for line in said.split()]
+    """Spearman's correlations and the share of analogies, as gensim would give them."""
+    files = [DATA / name for name in ["wordsim353.tsv", "simlex999.txt", "questions-words.txt"]]
+    said = subprocess.run([AMODAL, "words", "evaluate", path, *files, "--json"], capture_output=True, check=True).stdout
+    wordsim, simlex, analogies = json.loads(said)
+    total = analogies["analogies"]["total"]
+    return [100 * wordsim["pairs"]["spearman"], 100 * simlex["pairs"]["spearman"], 100 * total["right"] / total["asked"]]
 
 
 def main():
@@ -102,7 +96,7 @@ def main():
                         if name == "peer":
                             commands = peer(model, text, out, Path(folder), options, seed)
                         else:
-                            train = [ROOT / "target/release/amodal", "words", "train", text, "-o", out, "-q", "--model", model,
+                            train = [AMODAL, "words", "train", text, "-o", out, "-q", "--model", model,
                                      "--epochs", options.epochs, "--threads", options.threads, "--seed", seed]
                             commands = [(train, None, None)]
                         seconds, memory = run(commands, environment)
