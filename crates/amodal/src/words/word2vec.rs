@@ -574,7 +574,7 @@ mod tests {
             assert_eq!(vectors, learn(1), "one thread, the same bits");
             learn(2);
             for word in ["sea1", "sky4"] {
-                let near = vectors.nearest(&vectors.get(word).unwrap(), 6, &[word]);
+                let near = vectors.nearest(vectors.get(word).unwrap(), 6, &[word]);
                 let fits = near.iter().take(5).filter(|(near, _)| near[..3] == word[..3]).count();
                 assert_eq!(fits, 5, "{config:?}: {word} is near {near:?}");
             }
