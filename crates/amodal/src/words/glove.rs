@@ -1,8 +1,9 @@
 //! GloVe: vectors whose products tell how often words stand near each other.
 use super::{
+    arithmetic::dot,
     corpus::Corpus,
     pairs::{Pair, Pairs},
-    rows::{LANES, Rows, dot, width},
+    rows::{LANES, Rows, width},
     train::{Counted, Learn, Training, Watch, about, learn},
     vectors::Vectors,
     vocabulary::Vocabulary,

@@ -1,4 +1,5 @@
 //! Words: cutting text into them, naming their parts of speech, and vectors that say which mean alike.
+mod arithmetic;
 pub mod corpus;
 mod draw;
 pub mod evaluate;

@@ -28,16 +28,6 @@ pub(crate) fn width(dim: usize) -> usize {
     dim.next_multiple_of(LANES)
 }
 
-/// The product of two copies.
-#[inline(always)]
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; LANES];
-    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
-        sums = std::array::from_fn(|lane| a[lane].mul_add(b[lane], sums[lane]));
-    }
-    sums.iter().sum() // one after the other: halves are added in scalar code
-}
-
 fn pack(pair: [f32; 2]) -> u64 {
     bytemuck::cast(pair)
 }
