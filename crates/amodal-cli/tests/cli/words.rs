@@ -189,6 +189,32 @@ fn a_run_of_subwords_and_parts_of_speech() {
         .failed(2, &["modalities.text.subword.size: 9, expected more than 256"]);
 }
 
+#[test]
+fn a_run_that_begins_with_vectors() {
+    let place = squares();
+    place.write("v.txt", "red 1 0 2\nblue -1 0 2\nazure -1 0.1 2\n");
+    let vectors = "--set modalities.text.vectors.path=v.txt";
+    for (run, options) in [("frozen", ""), ("learned", "--set modalities.text.vectors.frozen=false")] {
+        place.amodal(&format!("train config.toml --out {run} {vectors} {options} --set train.epochs=2 -q")).done();
+    }
+    place.amodal(&format!("check config.toml {vectors}")).done();
+    std::fs::remove_file(place.path("v.txt")).unwrap();
+    for run in ["frozen", "learned"] {
+        let config = place.read(&format!("{run}/config.toml"));
+        assert!(config.contains("azure"), "a word that no training row has: {config}");
+        place.arguments(&["predict", run, "--input", "text=an azure square"]).done();
+        place.amodal(&format!("train --resume {run} -q")).done();
+    }
+    place.amodal(&format!("check config.toml {vectors}")).failed(1, &["v.txt"]);
+    place.write("v.txt", "RED 1 0 2\nBLUE -1 0 2\n");
+    place
+        .amodal(&format!("train config.toml --out none {vectors}"))
+        .failed(2, &["modalities.text.vectors.path", "in lower case"]);
+    place
+        .amodal(&format!("train config.toml --out none {vectors} --set modalities.text.unit=character"))
+        .failed(2, &["modalities.text.vectors: are for words"]);
+}
+
 impl Ran {
     #[track_caller]
     fn code_is(&self, code: i32) {

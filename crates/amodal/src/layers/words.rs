@@ -47,14 +47,15 @@ impl Words {
         let [learned, width] = self.weight.dims();
         let rest = values.split_at((learned * width).min(values.len()));
         self.weight = self.weight.clone().map(|weight| {
-            let device = weight.device();
+            let (device, is_learned) = (weight.device(), weight.is_require_grad());
             let mut drawn = weight.inner().into_data().try_into_vec::<f32>().expect("parameters are f32");
             for (row, given) in drawn.chunks_exact_mut(width).zip(rest.0.chunks_exact(width)) {
                 if given.iter().any(|value| *value != 0.0) {
                     row.copy_from_slice(given);
                 }
             }
-            Tensor::from_data(TensorData::new(drawn, [learned, width]), &device).require_grad()
+            let begun = Tensor::from_data(TensorData::new(drawn, [learned, width]), &device);
+            if is_learned { begun.require_grad() } else { begun }
         });
         self.fixed = self.fixed.take().map(|fixed| {
             fixed.map(|fixed| Tensor::from_data(TensorData::new(rest.1.to_vec(), fixed.dims()), &fixed.device()))
@@ -82,5 +83,47 @@ impl Words {
             Some(tags) => words + embedding(tags.val(), input.tags()?),
             None => words,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Values;
+    use burn::tensor::{Device, Int};
+
+    #[test]
+    fn learned_and_fixed_words_begin_with_what_is_given() {
+        let device = Device::flex();
+        let dims = [("input", 6), ("vectors", 2), ("learned", 4)];
+        let dims = dims.map(|(name, dim)| (name.to_string(), dim)).into();
+        let mut words = Words::new(&Build { dims, device: &device }, 3).unwrap();
+        let drawn: Vec<f32> = words.weight.val().into_data().try_into_vec().unwrap();
+        words.start(&[0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 3.0, 4.0, 5.0, 6.0]);
+        let project = words.project.take().unwrap();
+        let ids = Tensor::<2, Int>::from_data([[0, 1, 2], [3, 4, 5]], &device);
+        let input = Input { values: Values::Ids(ids), mask: Tensor::ones([2, 3], &device), rows: None };
+        let read: Vec<f32> = words.forward(&input).unwrap().into_data().try_into_vec().unwrap();
+        let expected = [&drawn[..4], &[1.0, 2.0], &drawn[6..], &[3.0, 4.0, 5.0, 6.0]].concat();
+        assert_eq!(read, expected, "words without a vector keep what was drawn");
+        words.project = Some(project);
+        assert_eq!(words.forward(&input).unwrap().dims(), [2, 3, 3]);
+    }
+
+    #[test]
+    fn only_learned_words_have_a_gradient() {
+        let device = Device::flex().autodiff();
+        let dims = [("input", 6), ("vectors", 2), ("learned", 4)];
+        let dims = dims.map(|(name, dim)| (name.to_string(), dim)).into();
+        let mut words = Words::new(&Build { dims, device: &device }, 3).unwrap();
+        words.start(&[1.0; 12]);
+        let ids = Tensor::<2, Int>::from_data([[1, 3, 5]], &device);
+        let input = Input { values: Values::Ids(ids), mask: Tensor::ones([1, 3], &device), rows: None };
+        let gradients = words.forward(&input).unwrap().sum().backward();
+        let gradient = words.weight.val().grad(&gradients).unwrap();
+        let rows: Vec<f32> = gradient.abs().sum_dim(1).into_data().try_into_vec().unwrap();
+        let is_zero: Vec<bool> = rows.iter().map(|row| *row == 0.0).collect();
+        assert_eq!(is_zero, [true, false, true, false], "{rows:?}");
+        assert!(words.fixed.unwrap().val().grad(&gradients).is_none());
     }
 }

@@ -105,6 +105,8 @@ pub(crate) enum Layout {
     Words,
     /// Words with parts of speech.
     Tagged,
+    /// Words that begin with vectors, of which some stay as they are.
+    Vectors,
     /// A class.
     Class,
     /// Feature vectors of any length.
@@ -118,14 +120,23 @@ pub(crate) enum Layout {
 }
 
 impl Layout {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Words, Self::Tagged, Self::Class, Self::Series, Self::FixedSeries, Self::Image, Self::Video];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Words,
+        Self::Tagged,
+        Self::Vectors,
+        Self::Class,
+        Self::Series,
+        Self::FixedSeries,
+        Self::Image,
+        Self::Video,
+    ];
 
     /// What a modality of this layout tells an encoder.
     pub(crate) fn dims(self) -> Named<usize> {
         let dims: &[(&str, usize)] = match self {
             Self::Words => &[("input", IDS), ("words", IDS)],
             Self::Tagged => &[("input", IDS), ("words", IDS), ("tags", TAGS)],
+            Self::Vectors => &[("input", IDS), ("words", IDS), ("vectors", 3), ("learned", 4)],
             Self::Class => &[("input", IDS)],
             Self::Series => &[("input", CHANNELS)],
             Self::FixedSeries => &[("input", CHANNELS), ("time", TIME)],
@@ -140,7 +151,7 @@ impl Layout {
         let rows = LENGTHS.len();
         let time = if matches!(self, Self::Image | Self::Class) { 1 } else { time };
         let size = match self {
-            Self::Words | Self::Tagged | Self::Class => 1,
+            Self::Words | Self::Tagged | Self::Vectors | Self::Class => 1,
             Self::Series | Self::FixedSeries => CHANNELS,
             Self::Image | Self::Video => 3 * 5 * 3,
         };
@@ -155,7 +166,7 @@ impl Layout {
             ids(&all.iter().map(class).collect::<Vec<_>>(), [rows, time], device)
         };
         let values = match self {
-            Self::Words | Self::Class => Values::Ids(classes(&all, IDS)),
+            Self::Words | Self::Vectors | Self::Class => Values::Ids(classes(&all, IDS)),
             Self::Tagged => {
                 let tags: Vec<f32> = all.iter().map(|value| (value * 50.0).fract()).collect();
                 Values::Tagged { ids: classes(&all, IDS), tags: classes(&tags, TAGS) }
