@@ -318,19 +318,13 @@ impl Task {
             let error = Error::config("target", "several numbers, expected one number or a category");
             return Err(error.with_help("make a task of each"));
         }
-        if matches!(&task.target, Some(ModalityConfig::Text(text)) if text.pos) {
-            return Err(Error::config(
-                "target.pos",
-                "a target has no parts of speech: they are for a text that is read",
-            )
-            .with_help("remove `pos` from the target"));
-        }
-        if matches!(&task.target, Some(ModalityConfig::Text(text)) if text.vectors.is_some()) {
-            return Err(Error::config(
-                "target.vectors",
-                "a target begins with no vectors: they are for a text that is read",
-            )
-            .with_help("remove `vectors` from the target"));
+        if let Some(ModalityConfig::Text(text)) = &task.target {
+            let given = [("pos", text.pos), ("vectors", text.vectors.is_some())];
+            if let Some((option, _)) = given.iter().find(|(_, given)| *given) {
+                let problem = "is for a text that is read, and a target is written";
+                return Err(Error::config(format!("target.{option}"), problem)
+                    .with_help(format!("remove `{option}` from the target")));
+            }
         }
         let target = task
             .target

@@ -30,6 +30,13 @@ pub enum Purpose {
     Words = 10,
 }
 
+/// Any order as likely as another (Fisher and Yates).
+pub fn shuffle<T>(values: &mut [T], random: &mut impl RngExt) {
+    for last in (1..values.len()).rev() {
+        values.swap(last, random.random_range(0..=last));
+    }
+}
+
 /// The stream of one purpose at one place.
 pub fn random(seed: u64, epoch: u64, row: u64, purpose: Purpose) -> Random {
     let mut key = [0; 32];

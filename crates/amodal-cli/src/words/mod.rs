@@ -68,6 +68,11 @@ impl Words {
     }
 }
 
+/// So many threads; one a core where the user does not say.
+fn threads(given: Option<usize>) -> usize {
+    given.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
 /// The lines of a file; of stdin where it is `-`.
 fn lines(path: &Path) -> Result<Box<dyn Iterator<Item = Result<Line>>>> {
     let stdin = || -> Box<dyn BufRead> { Box::new(stdin().lock()) };

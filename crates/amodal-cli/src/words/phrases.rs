@@ -45,7 +45,7 @@ impl Phrases {
             ..PhrasesConfig::default()
         };
         config.check()?;
-        let threads = self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let threads = super::threads(self.threads);
         let corpus = Corpus::open(&self.texts)?;
         let phrases = Found::find(&corpus, &config, threads)?;
         let joined = phrases.join(&corpus, &self.output, threads)?;

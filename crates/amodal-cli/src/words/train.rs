@@ -99,17 +99,18 @@ enum Learned {
 impl Train {
     /// The options of the model; those of another are refused.
     fn learned(&self) -> anyhow::Result<Learned> {
-        let (others, rest) = match self.model {
-            Model::Glove => {
-                let others = [("negative", self.negative.is_some()), ("sample", self.sample.is_some())];
-                (&[others.as_slice(), &[("ngrams", self.ngrams)]].concat(), "skip-gram and cbow")
-            }
-            _ => (&vec![("memory", self.memory.is_some())], "glove"),
-        };
-        if let Some((option, _)) = others.iter().find(|(_, given)| *given) {
-            return Err(Error::config(format!("--{option}"), format!("is for {rest}")).into());
+        let is_glove = self.model == Model::Glove;
+        let given = [
+            ("negative", self.negative.is_some(), !is_glove),
+            ("sample", self.sample.is_some(), !is_glove),
+            ("ngrams", self.ngrams, !is_glove),
+            ("memory", self.memory.is_some(), is_glove),
+        ];
+        if let Some((option, ..)) = given.iter().find(|(_, given, fits)| *given && !fits) {
+            let others = if is_glove { "skip-gram and cbow" } else { "glove" };
+            return Err(Error::config(format!("--{option}"), format!("is for {others}")).into());
         }
-        if self.model == Model::Glove {
+        if is_glove {
             let base = GloveConfig::default();
             let config = GloveConfig {
                 dim: self.dim,
@@ -147,7 +148,7 @@ impl Train {
         }
         let state = PathBuf::from(format!("{}.state", self.output.display()));
         let training = Training {
-            threads: self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+            threads: super::threads(self.threads),
             state: Some(state.clone()),
             every: Duration::from_secs(self.save_every),
             resume: self.resume,

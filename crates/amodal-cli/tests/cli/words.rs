@@ -205,7 +205,7 @@ fn a_run_that_begins_with_vectors() {
         place.arguments(&["predict", run, "--input", "text=an azure square"]).done();
         place.amodal(&format!("train --resume {run} -q")).done();
     }
-    place.amodal(&format!("check config.toml {vectors}")).failed(1, &["v.txt"]);
+    place.amodal(&format!("check config.toml {vectors}")).failed(2, &["modalities.text.vectors.path", "v.txt"]);
     place.write("v.txt", "RED 1 0 2\nBLUE -1 0 2\n");
     place
         .amodal(&format!("train config.toml --out none {vectors}"))

@@ -4,7 +4,7 @@
 use super::examples::{Draw, Examples, Gathered};
 use crate::{
     Result,
-    random::{Purpose, RngExt, random},
+    random::{Purpose, random, shuffle},
 };
 use std::{
     sync::mpsc::{Receiver, SyncSender, sync_channel},
@@ -44,13 +44,6 @@ impl Order {
             order.sort_by_key(|at| place[&together[*at]]);
         }
         order.into_iter().map(|at| self.rows[at]).collect()
-    }
-}
-
-/// Fisher and Yates.
-fn shuffle(values: &mut [usize], random: &mut impl RngExt) {
-    for last in (1..values.len()).rev() {
-        values.swap(last, random.random_range(0..=last));
     }
 }
 

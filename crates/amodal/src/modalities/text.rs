@@ -122,7 +122,7 @@ impl TextConfig {
             if self.unit != Unit::Word {
                 return Err(Error::config("vectors", "are for words").with_help("remove `unit`, or `vectors`"));
             }
-            at_least("vectors.dim", vectors.dim, 1)?;
+            within("vectors.dim", vectors.dim as f64, 1.0, 10_000.0)?;
         }
         let tokenizer = match self.tokenizer.as_str() {
             "" => None,
@@ -274,10 +274,9 @@ impl Read for Text {
         let width = self.tokenizer.as_ref().map_or(self.ids.len(), Tokenizer::size) + FIRST as usize;
         let dims = [("input", width), ("words", width), ("longest", self.max_time)];
         let tags = self.pos.then_some(("tags", Tag::IDS));
-        let vectors = self
-            .vectors
-            .iter()
-            .flat_map(|vectors| [("vectors", vectors.dim), ("learned", vectors.learned + FIRST as usize)]);
+        let vectors = self.vectors.iter().flat_map(|vectors| {
+            [("vectors", vectors.dim), ("learned", vectors.learned.saturating_add(FIRST as usize))]
+        });
         dims.into_iter().chain(tags).chain(vectors).map(|(name, dim)| (name.to_string(), dim)).collect()
     }
 

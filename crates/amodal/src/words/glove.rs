@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Error, Result,
     kernels::{Wide, wide},
-    random::{Purpose, Random, RngExt, random},
+    random::{Purpose, RngExt, random, shuffle},
     types::{at_least, within},
 };
 use schemars::JsonSchema;
@@ -170,12 +170,6 @@ impl Learn for Glove<'_> {
     }
 }
 
-fn shuffle<T>(values: &mut [T], random: &mut Random) {
-    for at in (1..values.len()).rev() {
-        values.swap(at, random.random_range(0..=at));
-    }
-}
-
 /// The pairs of a part, compiled for the widest registers that the processor has.
 struct Part<'a> {
     model: &'a Glove<'a>,
@@ -278,7 +272,7 @@ fn root(x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Rng;
+    use crate::random::{Random, Rng};
 
     fn corpus(text: &str) -> (tempfile::TempDir, Corpus, Vocabulary) {
         let folder = tempfile::tempdir().unwrap();

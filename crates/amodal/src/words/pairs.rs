@@ -1,6 +1,7 @@
 //! How often words stand near each other: counted in bounded memory, and kept in a file that has no name.
 use super::{
     corpus::{Corpus, Event},
+    threads::share,
     train::{Counted, Watch, run},
     vocabulary::Vocabulary,
 };
@@ -11,10 +12,7 @@ use std::{
     fs::File,
     io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 /// Parts of the pairs, by a hash: each is counted, written and learned on its own.
@@ -95,8 +93,8 @@ impl Pairs {
                     for (between, other) in before.iter().rev().take(window).enumerate() {
                         let (first, second) = (id.min(*other), id.max(*other));
                         let nearness = (NEXT / (between as u64 + 1)) << u32::from(first == second);
-                        let pair = u64::from(first) << 32 | u64::from(second);
-                        let number = shard_of(pair);
+                        let pair = pair(first, second);
+                        let number = shard_of(pair) % SHARDS;
                         held[number].push(Sum { pair, nearness });
                         if held[number].len() == HELD && failed.is_ok() {
                             failed = put(number, &mut held[number]);
@@ -116,20 +114,13 @@ impl Pairs {
             return Ok(None);
         }
         let file = Scratch::new(folder)?;
-        let next = AtomicUsize::new(0);
-        let parts = super::threads::each(threads, |_| {
-            let mut parts = Vec::new();
-            loop {
-                let number = next.fetch_add(1, Relaxed);
-                if number >= SHARDS {
-                    return Ok(parts);
-                }
-                let pairs = std::mem::take(&mut *locked(&shards[number])).merged(&spilled)?;
-                let at = file.append(bytemuck::cast_slice(&pairs))?;
-                parts.push((number, (at, pairs.len())));
-            }
+        let parts = share(0..SHARDS, threads, |number, parts: &mut Vec<(usize, (u64, usize))>| {
+            let pairs = std::mem::take(&mut *locked(&shards[number])).merged(&spilled)?;
+            let at = file.append(bytemuck::cast_slice(&pairs))?;
+            parts.push((number, (at, pairs.len())));
+            Ok(())
         })?;
-        let mut parts: Vec<_> = parts.into_iter().flatten().collect();
+        let mut parts = parts.concat();
         parts.sort_unstable();
         let parts: Vec<_> = parts.into_iter().map(|(_, part)| part).collect();
         if parts.iter().all(|(_, pairs)| *pairs == 0) {
@@ -193,8 +184,14 @@ impl Shard {
     }
 }
 
-/// The part of a pair: the finish of SplitMix64, as the tables' own hash would give each table words of one kind.
-fn shard_of(pair: u64) -> usize {
+/// Two words as one number.
+pub(super) fn pair(first: u32, second: u32) -> u64 {
+    u64::from(first) << 32 | u64::from(second)
+}
+
+/// One of 256 parts that pairs are counted in: the finish of SplitMix64, as the tables' own hash would give each table pairs of
+/// one kind.
+pub(super) fn shard_of(pair: u64) -> usize {
     let pair = (pair ^ (pair >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let pair = (pair ^ (pair >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     (pair >> 56) as usize

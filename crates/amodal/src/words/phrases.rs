@@ -1,7 +1,8 @@
 //! Phrases: words that stand together far more often than apart, joined into one.
 use super::{
     corpus::{Corpus, Event},
-    threads,
+    pairs::{pair, shard_of},
+    threads::share,
     vocabulary::Vocabulary,
 };
 use crate::{
@@ -13,10 +14,7 @@ use rustc_hash::FxHashMap;
 use std::{
     io::Write,
     path::Path,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Mutex, PoisonError},
 };
 
 /// Parts that pairs are counted in, so that threads seldom wait for each other.
@@ -98,10 +96,6 @@ struct Part {
     floor: u32,
 }
 
-fn pair(a: u32, b: u32) -> u64 {
-    u64::from(a) << 32 | u64::from(b)
-}
-
 impl Phrases {
     /// Finds the phrases of two words in a corpus, which is read twice, on `threads` threads. Words that were joined before
     /// are words: of a text that [`Self::join`] wrote come phrases of up to four words.
@@ -169,17 +163,10 @@ impl Phrases {
         let (mut joined, mut failed) = (0, None);
         let written = write_atomic(path, |file| {
             for first in (0..corpus.blocks()).step_by(BLOCKS * threads.max(1)) {
-                let next = AtomicUsize::new(first);
                 let last = corpus.blocks().min(first + BLOCKS * threads.max(1));
-                let made = threads::each(threads, |_| {
-                    let mut made = Vec::new();
-                    loop {
-                        let block = next.fetch_add(1, Relaxed);
-                        if block >= last {
-                            return Ok(made);
-                        }
-                        made.push((block, self.joined(corpus, block)?));
-                    }
+                let made = share(first..last, threads, |block, made: &mut Vec<(usize, (String, u64))>| {
+                    made.push((block, self.joined(corpus, block)?));
+                    Ok(())
                 });
                 let mut made = made
                     .map_err(|error| {
@@ -226,7 +213,6 @@ impl Phrases {
 /// Counts the pairs of words that stand side by side on a line; at most `most` of each part.
 fn count(corpus: &Corpus, vocabulary: &Vocabulary, most: usize, threads: usize) -> Result<Vec<Part>> {
     let parts: Vec<Mutex<Part>> = (0..PARTS).map(|_| Mutex::default()).collect();
-    let next = AtomicUsize::new(0);
     let flush = |part: usize, pairs: &mut Vec<u64>| {
         let mut part = parts[part].lock().unwrap_or_else(PoisonError::into_inner);
         for pair in pairs.drain(..) {
@@ -239,33 +225,28 @@ fn count(corpus: &Corpus, vocabulary: &Vocabulary, most: usize, threads: usize) 
             part.counts.retain(|_, count| *count > floor);
         }
     };
-    threads::each(threads, |_| {
-        let mut gathered: Vec<Vec<u64>> = (0..PARTS).map(|_| Vec::with_capacity(GATHERED)).collect();
-        loop {
-            let block = next.fetch_add(1, Relaxed);
-            if block >= corpus.blocks() {
-                gathered.iter_mut().enumerate().for_each(|(part, pairs)| flush(part, pairs));
-                return Ok(());
-            }
-            let mut before = None;
-            corpus.read(block, |event| {
-                let id = match event {
-                    Event::Word(word) => vocabulary.id(word),
-                    Event::End(_) => None,
-                };
-                if let (Some(a), Some(b)) = (before, id) {
-                    let pair = pair(a, b);
-                    // the highest bits of a product with an odd number, which all of a pair's have a share in
-                    let part = (pair.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize;
-                    gathered[part].push(pair);
-                    if gathered[part].len() == GATHERED {
-                        flush(part, &mut gathered[part]);
-                    }
+    let gathered = share(0..corpus.blocks(), threads, |block, gathered: &mut Vec<Vec<u64>>| {
+        gathered.resize_with(PARTS, Vec::new);
+        let mut before = None;
+        corpus.read(block, |event| {
+            let id = match event {
+                Event::Word(word) => vocabulary.id(word),
+                Event::End(_) => None,
+            };
+            if let (Some(a), Some(b)) = (before, id) {
+                let pair = pair(a, b);
+                let part = shard_of(pair) % PARTS;
+                gathered[part].push(pair);
+                if gathered[part].len() == GATHERED {
+                    flush(part, &mut gathered[part]);
                 }
-                before = id;
-            })?;
-        }
+            }
+            before = id;
+        })
     })?;
+    for mut gathered in gathered {
+        gathered.iter_mut().enumerate().for_each(|(part, pairs)| flush(part, pairs));
+    }
     Ok(parts.into_iter().map(|part| part.into_inner().unwrap_or_else(PoisonError::into_inner)).collect())
 }
 

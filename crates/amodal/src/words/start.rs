@@ -44,7 +44,12 @@ impl VectorsConfig {
     /// # Errors
     /// [`Error::Config`] for a file that cannot be read, or has a vector for no word of the training rows.
     pub(crate) fn fit(&mut self, vocabulary: &mut Vec<String>, most: usize, first: usize) -> Result<()> {
-        let vectors = Vectors::read(Path::new(&self.path)).map_err(|error| error.within("vectors.path"))?;
+        let path = Path::new(&self.path);
+        let vectors = Vectors::read(path).map_err(|error| match error {
+            Error::Io { source, .. } => Error::config("", source.to_string()).in_file(path),
+            other => other,
+        });
+        let vectors = vectors.map_err(|error| error.within("vectors.path"))?;
         let words = std::mem::take(vocabulary);
         let in_training: HashSet<&str> = words.iter().map(String::as_str).collect();
         let others = vectors.words().iter().filter(|word| !in_training.contains(word.as_str()));

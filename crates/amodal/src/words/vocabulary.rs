@@ -1,8 +1,10 @@
 //! The words of a corpus, the frequent ones first.
-use super::corpus::{Corpus, Event, LONGEST};
+use super::{
+    corpus::{Corpus, Event, LONGEST},
+    threads::share,
+};
 use crate::{Error, Result};
 use rustc_hash::FxHashMap;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Different words that a thread counts at once; beyond it the rare ones are forgotten, as in word2vec.
 const MOST: usize = 10_000_000;
@@ -24,32 +26,26 @@ impl Vocabulary {
     /// # Errors
     /// Those of [`Corpus::read`]; [`Error::Data`] where fewer than two words are left.
     pub fn count(corpus: &Corpus, min_count: u64, most: usize, threads: usize) -> Result<Self> {
-        let next = AtomicUsize::new(0);
-        let counted = super::threads::each(threads, |_| {
-            let (mut counts, mut floor) = (FxHashMap::<String, u64>::default(), 0);
-            loop {
-                let block = next.fetch_add(1, Relaxed);
-                if block >= corpus.blocks() {
-                    return Ok(counts);
-                }
-                corpus.read(block, |event| {
-                    if let Event::Word(word) = event {
-                        match counts.get_mut(word) {
-                            Some(count) => *count += 1,
-                            None => {
-                                counts.insert(word.to_string(), 1);
-                            }
+        type Counts = FxHashMap<String, u64>;
+        let counted = share(0..corpus.blocks(), threads, |block, (counts, floor): &mut (Counts, u64)| {
+            corpus.read(block, |event| {
+                if let Event::Word(word) = event {
+                    match counts.get_mut(word) {
+                        Some(count) => *count += 1,
+                        None => {
+                            counts.insert(word.to_string(), 1);
                         }
                     }
-                })?;
-                while counts.len() > MOST {
-                    floor += 1;
-                    counts.retain(|_, count| *count > floor);
                 }
+            })?;
+            while counts.len() > MOST {
+                *floor += 1;
+                counts.retain(|_, count| *count > *floor);
             }
+            Ok(())
         })?;
-        let mut all = FxHashMap::<String, u64>::default();
-        for counts in counted {
+        let mut all = Counts::default();
+        for (counts, _) in counted {
             if all.is_empty() {
                 all = counts;
                 continue;
