@@ -66,7 +66,7 @@ impl Pairs {
         threads: usize,
         watch: &mut Watch,
     ) -> Result<Option<Self>> {
-        let limit = (memory as usize / SHARDS / COUNTED).max(1000);
+        let limit = (memory as usize / SHARDS / COUNTED).max(HELD);
         let shards: Vec<Mutex<Shard>> = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
         let spilled = Scratch::new(folder)?;
         let put = |number: usize, held: &mut Vec<Sum>| -> Result<()> {
