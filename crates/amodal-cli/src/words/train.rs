@@ -147,6 +147,11 @@ impl Train {
             return Err(Error::data(folder.display().to_string(), "not a folder").with_help("make it first").into());
         }
         let state = PathBuf::from(format!("{}.state", self.output.display()));
+        if self.resume && !state.exists() {
+            return Err(Error::data(state.display().to_string(), "no state to go on from")
+                .with_help("leave --resume out to begin anew")
+                .into());
+        }
         let training = Training {
             threads: super::threads(self.threads),
             state: Some(state.clone()),
