@@ -30,6 +30,11 @@ impl Canvas {
         }
     }
 
+    /// Whether it is a sound.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.is_sound
+    }
+
     /// A target as `[batch, channels, height, width]`.
     ///
     /// # Errors

@@ -21,6 +21,21 @@ pub(crate) fn latent(code: usize, deviation: f64, channels: &[usize], build: &Bu
     (code > 0).then(|| config.build(build.device)).transpose()
 }
 
+/// A target's `frames` first frames, blank where it is shorter, `[batch, frames, 3, height, width]`, and which of them are
+/// real, `[batch, frames]`.
+///
+/// # Errors
+/// [`crate::Error::Shape`] where it is no clip.
+pub(crate) fn read(target: &Input, frames: usize) -> Result<(Tensor<5>, Tensor<2>)> {
+    let video = target.video()?;
+    let [batch, time, colours, height, width] = video.dims();
+    let padding = frames.saturating_sub(time).max(1); // no tensor is empty
+    let blank = Tensor::zeros([batch, padding, colours, height, width], &video.device());
+    let mask = Tensor::cat(vec![target.mask.clone(), Tensor::zeros([batch, padding], &video.device())], 1);
+    let (video, mask) = (Tensor::cat(vec![video, blank], 1).narrow(1, 0, frames), mask.narrow(1, 0, frames));
+    Ok((video * mask.clone().unsqueeze_dims(&[2, 3, 4]), mask))
+}
+
 /// Draws clips.
 pub(crate) trait Film {
     /// What reads a code, where clips are drawn by chance.
@@ -38,15 +53,8 @@ pub(crate) fn decode(film: &impl Film, fused: &Tokens, target: Option<&Input>) -
     let (Some(target), Some(latent)) = (target, film.latent()) else {
         return generate(film, fused, &Sampling::default());
     };
-    let video = target.video()?;
-    let [batch, time, colours, height, width] = video.dims();
-    let frames = film.frames();
-    let padding = frames.saturating_sub(time).max(1); // no tensor is empty
-    let blank = Tensor::zeros([batch, padding, colours, height, width], &video.device());
-    let fill = |video: Tensor<5>| Tensor::cat(vec![video, blank.clone()], 1).narrow(1, 0, frames);
-    let mask = Tensor::cat(vec![target.mask.clone(), Tensor::zeros([batch, padding], &video.device())], 1);
-    let mask = mask.narrow(1, 0, frames);
-    let video = fill(video) * mask.clone().unsqueeze_dims(&[2, 3, 4]);
+    let (video, mask) = read(target, film.frames())?;
+    let [batch, frames, colours, height, width] = video.dims();
     let code = latent.read(video.clone().reshape([batch, frames * colours, height, width]), fused.pool())?;
     let off = (film.film(fused, code.values.clone())? - video).flatten::<3>(2, 4);
     Ok(Prediction::Loss(latent.loss(code, off, mask)))

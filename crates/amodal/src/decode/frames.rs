@@ -6,11 +6,10 @@ use super::{
 };
 use crate::{
     Input, Prediction, Result, Tokens,
-    layers::{Block, BlockConfig, Deconvolve, Linear, attention::check_pairs, position::sinusoids},
+    layers::{Block, BlockConfig, Deconvolve, LayerNorm, Linear, attention::check_pairs, position::sinusoids},
     types::{Build, at_least},
 };
 use burn::module::Module;
-use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -59,7 +58,7 @@ impl FramesConfig {
             memory: Linear::new(fused, self.dim, device),
             input: Linear::new(fused + self.code, self.dim, device),
             blocks,
-            norm: LayerNormConfig::new(self.dim).init(device),
+            norm: LayerNorm::new(self.dim, device),
             output: Linear::new(self.dim, grid.input(), device),
             grid,
             dim: self.dim,

@@ -6,12 +6,12 @@ use super::{
 use crate::{
     Input, Prediction, Result, Tokens,
     kernels::matmul,
-    layers::{BlockConfig, CausalBlock, Deconvolve, Halve, Linear, attention::check_pairs, conv::convolve},
+    layers::{BlockConfig, CausalBlock, Deconvolve, Halve, LayerNorm, Linear, attention::check_pairs, conv::convolve},
     types::{Build, at_least, widths, within},
 };
 use burn::module::{Module, Param};
 use burn::nn::{
-    Dropout, DropoutConfig, Embedding, EmbeddingConfig, Initializer, LayerNorm, LayerNormConfig,
+    Dropout, DropoutConfig, Embedding, EmbeddingConfig, Initializer,
     conv::{Conv2d, Conv2dConfig},
 };
 use burn::tensor::{
@@ -88,7 +88,7 @@ impl ImageTokensConfig {
             places: small.init([height * width, dim], device),
             words: EmbeddingConfig::new(self.codes, dim).with_initializer(small).init(device),
             blocks: blocks.collect::<Result<_>>()?,
-            norm: LayerNormConfig::new(dim).init(device),
+            norm: LayerNorm::new(dim, device),
             output: Linear::new(dim, self.codes, device),
             dropout: DropoutConfig::new(self.dropout).init(),
             softness: self.softness,

@@ -3,11 +3,10 @@ use super::Sampling;
 use crate::{
     Result,
     layers::{Halve, Linear},
-    random::RngExt,
     types::{at_least, within},
 };
 use burn::module::Module;
-use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use burn::tensor::{Device, Distribution, Tensor};
 
 /// Bounds of the logarithm of a variance, so that its exponential is finite.
 const LOG_VARIANCE: f64 = 10.0;
@@ -83,18 +82,7 @@ impl Latent {
 
     /// The fused tokens' mean and a code that each row draws, side by side; at a temperature of 0 it is the middle one.
     pub(crate) fn draw(&self, fused: Tensor<2>, sampling: &Sampling) -> Tensor<2> {
-        let [batch, _] = fused.dims();
-        let mut code = Vec::with_capacity(batch * self.size);
-        for row in 0..batch {
-            let mut random = sampling.random(row);
-            code.extend((0..self.size).map(|_| {
-                // Box and Muller 1958
-                let (radius, angle): (f64, f64) = (1.0 - random.random::<f64>(), random.random());
-                let normal = (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos();
-                (normal * sampling.temperature) as f32
-            }));
-        }
-        let code = Tensor::from_data(TensorData::new(code, [batch, self.size]), &fused.device());
+        let code = sampling.noise(fused.dims()[0], self.size, &fused.device());
         Tensor::cat(vec![fused, code], 1)
     }
 

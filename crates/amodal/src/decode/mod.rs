@@ -6,6 +6,7 @@ mod clip;
 pub mod ctc;
 pub mod deconv;
 pub mod deconv3d;
+pub mod flow;
 pub mod frames;
 pub mod image_tokens;
 mod latent;
@@ -40,6 +41,7 @@ registry! {
         "ctc" => Ctc(ctc::Ctc, ctc::CtcConfig),
         "deconv" => Deconv(deconv::Deconv, deconv::DeconvConfig),
         "deconv3d" => Deconv3d(deconv3d::Deconv3d, deconv3d::Deconv3dConfig),
+        "flow" => Flow(flow::Flow, flow::FlowConfig),
         "frames" => Frames(frames::Frames, frames::FramesConfig),
         "image_tokens" => ImageTokens(image_tokens::ImageTokens, image_tokens::ImageTokensConfig),
         "lstm" => Lstm(lstm::Lstm, lstm::LstmConfig),

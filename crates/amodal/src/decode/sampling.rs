@@ -5,7 +5,7 @@ use crate::{
     random::{Purpose, Random, RngExt, random},
     types::{Written, at_least, within},
 };
-use burn::tensor::{Int, Tensor, TensorData, activation::log_softmax};
+use burn::tensor::{Device, Int, Tensor, TensorData, activation::log_softmax};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +88,21 @@ impl Sampling {
     /// The stream that a row draws from.
     pub(crate) fn random(&self, row: usize) -> Random {
         random(self.seed, 0, self.first + row as u64, Purpose::Sampling)
+    }
+
+    /// Numbers of a normal distribution that each row draws, `[batch, numbers]`; at a temperature of 0 they are 0.
+    pub(crate) fn noise(&self, batch: usize, numbers: usize, device: &Device) -> Tensor<2> {
+        let mut drawn = Vec::with_capacity(batch * numbers);
+        for row in 0..batch {
+            let mut random = self.random(row);
+            drawn.extend((0..numbers).map(|_| {
+                // Box and Muller 1958
+                let (radius, angle): (f64, f64) = (1.0 - random.random::<f64>(), random.random());
+                let normal = (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos();
+                (normal * self.temperature) as f32
+            }));
+        }
+        Tensor::from_data(TensorData::new(drawn, [batch, numbers]), device)
     }
 }
 

@@ -2,11 +2,10 @@
 use super::Decode;
 use crate::{
     Input, Prediction, Result, Tokens,
-    layers::{Block, BlockConfig, Linear, attention::check_pairs, position::sinusoids},
+    layers::{Block, BlockConfig, LayerNorm, Linear, attention::check_pairs, position::sinusoids},
     types::{Build, at_least},
 };
 use burn::module::Module;
-use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -48,7 +47,7 @@ impl SpectrogramConfig {
         Ok(Spectrogram {
             input: Linear::new(build.dim("fused")?, self.dim, build.device),
             blocks,
-            norm: LayerNormConfig::new(self.dim).init(build.device),
+            norm: LayerNorm::new(self.dim, build.device),
             output: Linear::new(self.dim, self.windows * bands, build.device),
             dim: self.dim,
             num_heads: self.num_heads,

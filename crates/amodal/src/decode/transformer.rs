@@ -5,11 +5,13 @@ use super::{
 };
 use crate::{
     Input, Prediction, Result, Tokens,
-    layers::{BlockConfig, CausalBlock, Linear, attention::check_pairs, causal::Memory, position::sinusoids},
+    layers::{
+        BlockConfig, CausalBlock, LayerNorm, Linear, attention::check_pairs, causal::Memory, position::sinusoids,
+    },
     types::{Build, at_least},
 };
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig};
+use burn::nn::{Dropout, DropoutConfig, Embedding, EmbeddingConfig};
 use burn::tensor::{Int, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -48,7 +50,7 @@ impl TransformerConfig {
             input: Linear::new(build.dim("fused")?, self.dim, build.device),
             words: EmbeddingConfig::new(words, self.dim).init(build.device),
             blocks: blocks.collect::<Result<_>>()?,
-            norm: LayerNormConfig::new(self.dim).init(build.device),
+            norm: LayerNorm::new(self.dim, build.device),
             output: Linear::new(self.dim, words, build.device),
             dropout: DropoutConfig::new(self.dropout).init(),
             dim: self.dim,

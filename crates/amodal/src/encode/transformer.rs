@@ -3,13 +3,13 @@ use super::Encode;
 use crate::{
     Error, Input, Result, Tokens,
     layers::{
-        Block, BlockConfig, Linear, Words,
+        Block, BlockConfig, LayerNorm, Linear, Words,
         position::{Rotary, sinusoids},
     },
     types::{Build, at_least},
 };
 use burn::module::{Module, Param};
-use burn::nn::{Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig};
+use burn::nn::{Dropout, DropoutConfig, Initializer};
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -87,7 +87,7 @@ impl TransformerConfig {
             learned: (self.positions == Positions::Learned)
                 .then(|| positions.init([self.max_length, self.dim], build.device)),
             blocks,
-            norm: LayerNormConfig::new(self.dim).init(build.device),
+            norm: LayerNorm::new(self.dim, build.device),
             dropout: DropoutConfig::new(self.dropout).init(),
             dim: self.dim,
             dim_head,

@@ -2,11 +2,11 @@
 use super::Encode;
 use crate::{
     Error, Input, Result, Tokens,
-    layers::{Block, BlockConfig, Linear},
+    layers::{Block, BlockConfig, LayerNorm, Linear},
     types::{Build, at_least, within},
 };
 use burn::module::{Module, Param};
-use burn::nn::{Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig};
+use burn::nn::{Dropout, DropoutConfig, Initializer};
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -73,7 +73,7 @@ impl VitConfig {
             class: is_class.then(|| learned(1)),
             positions: learned(count + usize::from(is_class)),
             blocks: (0..self.num_layers).map(|_| block.build(build.device)).collect::<Result<_>>()?,
-            norm: LayerNormConfig::new(self.dim).init(build.device),
+            norm: LayerNorm::new(self.dim, build.device),
             dropout: DropoutConfig::new(self.dropout).init(),
             dim: self.dim,
             patch: self.patch,

@@ -2,11 +2,11 @@
 use super::Fuse;
 use crate::{
     Named, Result, Tokens,
-    layers::{Block, BlockConfig, Project},
+    layers::{Block, BlockConfig, LayerNorm, Project},
     types::{Build, at_least},
 };
 use burn::module::{Module, Param};
-use burn::nn::{Initializer, LayerNorm, LayerNormConfig};
+use burn::nn::Initializer;
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -48,7 +48,7 @@ impl BottleneckConfig {
             project: Project::new(build, self.dim),
             bottleneck: shared.init([1, self.bottlenecks, self.dim], build.device),
             blocks: blocks.collect::<Result<_>>()?,
-            norm: LayerNormConfig::new(self.dim).init(build.device),
+            norm: LayerNorm::new(self.dim, build.device),
             dim: self.dim,
         })
     }

@@ -2,11 +2,10 @@
 use super::Fuse;
 use crate::{
     Named, Result, Tokens,
-    layers::{Block, BlockConfig, Project},
+    layers::{Block, BlockConfig, LayerNorm, Project},
     types::{Build, at_least},
 };
 use burn::module::Module;
-use burn::nn::{LayerNorm, LayerNormConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +43,7 @@ impl CrossAttentionConfig {
         Ok(CrossAttention {
             project: Project::new(build, self.dim),
             blocks: blocks.collect::<Result<_>>()?,
-            norm: LayerNormConfig::new(self.dim).init(build.device),
+            norm: LayerNorm::new(self.dim, build.device),
             num_layers: self.num_layers,
             dim: self.dim,
         })

@@ -2,11 +2,11 @@
 use super::Fuse;
 use crate::{
     Named, Result, Tokens,
-    layers::{Block, BlockConfig, Project},
+    layers::{Block, BlockConfig, LayerNorm, Project},
     types::{Build, at_least},
 };
 use burn::module::{Module, Param};
-use burn::nn::{Initializer, LayerNorm, LayerNormConfig};
+use burn::nn::Initializer;
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,7 @@ impl TransformerConfig {
             project: Project::new(build, self.dim),
             class: self.class_token.then(|| class.init([1, 1, self.dim], build.device)),
             blocks: (0..self.num_layers).map(|_| block.build(build.device)).collect::<Result<_>>()?,
-            norm: LayerNormConfig::new(self.dim).init(build.device),
+            norm: LayerNorm::new(self.dim, build.device),
             dim: self.dim,
         })
     }

@@ -1,14 +1,24 @@
 //! Fused operations on a CPU, behind burn's extensions, each with a plain twin that its tests compare it with; all
 //! multiplication, counted; and how memory is kept. The only place for `unsafe`.
 mod activation;
+mod attention;
 mod convolution;
+mod function;
+mod gelu;
+mod layer_norm;
 mod matrix;
 pub mod memory;
 mod product;
+#[cfg(test)]
+mod twins;
 mod wide;
 
 pub use activation::{Activated, Activation, activate};
+pub use attention::attention;
 pub use convolution::convolve;
+pub(crate) use function::exp;
+pub use gelu::gelu;
+pub use layer_norm::layer_norm;
 pub(crate) use matrix::each_with_each;
 pub(crate) use product::count;
 pub use product::{linear, matmul, multiply_adds};

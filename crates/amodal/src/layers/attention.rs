@@ -1,16 +1,13 @@
 //! Multi-head attention and the block around it.
-use super::{Linear, position::Rotary};
+use super::{LayerNorm, Linear, position::Rotary};
 use crate::{
     Error, Result, Tokens,
-    kernels::{linear, matmul},
+    kernels::{attention, gelu, linear},
     types::{at_least, within},
 };
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
-use burn::tensor::{
-    Device, Tensor,
-    activation::{gelu, softmax},
-};
+use burn::nn::{Dropout, DropoutConfig};
+use burn::tensor::{Device, Tensor};
 
 /// Numbers that one tensor of pairs of tokens may hold: 8.6 GB.
 const PAIRS_LIMIT: f64 = 2_147_483_648.0;
@@ -63,10 +60,10 @@ impl BlockConfig {
         self.check()?;
         let linear = |input, output| Linear::new(input, output, device);
         Ok(Block {
-            attention_norm: LayerNormConfig::new(self.dim).init(device),
+            attention_norm: LayerNorm::new(self.dim, device),
             qkv: linear(self.dim, 3 * self.dim),
             output: linear(self.dim, self.dim),
-            mlp_norm: LayerNormConfig::new(self.dim).init(device),
+            mlp_norm: LayerNorm::new(self.dim, device),
             expand: linear(self.dim, 4 * self.dim),
             contract: linear(4 * self.dim, self.dim),
             dropout: DropoutConfig::new(self.dropout).init(),
@@ -148,16 +145,6 @@ pub fn absent(mask: &Tensor<2>) -> Tensor<4> {
 /// Scaled dot-product attention of queries, `[batch, time, dim]`, to keys and values side by side, `[batch, keys, 2 dim]`,
 /// in heads: `[batch, time, dim]`. `hidden`, broadcast over `[batch, heads, time, keys]`, is added to the scores.
 pub fn attend(queries: Tensor<3>, keys_values: Tensor<3>, heads: usize, hidden: Option<Tensor<4>>) -> Tensor<3> {
-    let ([batch, time, dim], [_, keys, _]) = (queries.dims(), keys_values.dims());
-    let dim_head = dim / heads;
-    let q = queries.reshape([batch, time, heads, dim_head]).swap_dims(1, 2); // [batch, heads, time, dim_head]
-    let keys_values = keys_values.reshape([batch, keys, 2, heads, dim_head]).permute([2, 0, 3, 1, 4]);
-    let part = |at: usize| -> Tensor<4> { keys_values.clone().narrow(0, at, 1).squeeze_dim(0) };
-    let (k, v) = (part(0), part(1)); // [batch, heads, keys, dim_head]
-    let scores = matmul(q.mul_scalar((dim_head as f64).powf(-0.5)), k.transpose());
-    let scores = match hidden {
-        Some(hidden) => scores + hidden,
-        None => scores,
-    };
-    matmul(softmax(scores, 3), v).permute([0, 2, 1, 3]).reshape([batch, time, dim])
+    let hidden = hidden.unwrap_or_else(|| Tensor::zeros([1; 4], &queries.device()));
+    attention(queries, keys_values, heads, hidden)
 }

@@ -1,12 +1,12 @@
 //! The block of a decoder that makes one token after the other.
 use super::{
-    BlockConfig, Linear,
+    BlockConfig, LayerNorm, Linear,
     attention::{absent, attend},
 };
-use crate::{Result, Tokens};
+use crate::{Result, Tokens, kernels::gelu};
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
-use burn::tensor::{Device, Tensor, TensorData, activation::gelu};
+use burn::nn::{Dropout, DropoutConfig};
+use burn::tensor::{Device, Tensor, TensorData};
 
 /// Attention to the tokens before, attention to what is decoded, and a perceptron, each behind a layer norm and a residual
 /// (Vaswani et al. 2017, arXiv:1706.03762, the decoder). Differs: the norm comes first (Xiong et al. 2020,
@@ -53,7 +53,7 @@ impl CausalBlock {
         config.check()?;
         let dim = config.dim;
         let linear = |input, output| Linear::new(input, output, device);
-        let norm = || LayerNormConfig::new(dim).init(device);
+        let norm = || LayerNorm::new(dim, device);
         let cross = attends.then(|| Cross {
             norm: norm(),
             queries: linear(dim, dim),

@@ -16,6 +16,15 @@ pub fn sinusoids(time: usize, dim: usize, device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(values, [time, dim]), device)
 }
 
+/// Sinusoids of the same wavelengths at any places, `[batch]`: `[batch, dim]`, the sines before the cosines.
+pub fn sinusoids_at(places: Tensor<1>, dim: usize) -> Tensor<2> {
+    let pairs = dim.div_ceil(2);
+    let speeds: Vec<f32> = (0..pairs).map(|pair| angle(1, pair, dim) as f32).collect();
+    let speeds = Tensor::<2>::from_data(TensorData::new(speeds, [1, pairs]), &places.device());
+    let angles = places.unsqueeze_dim::<2>(1) * speeds;
+    Tensor::cat(vec![angles.clone().sin(), angles.cos()], 1).narrow(1, 0, dim)
+}
+
 /// Turns each pair of neighbouring channels by an angle that grows with the position, so that a product of two of them
 /// depends on how far apart they are (Su et al. 2021, arXiv:2104.09864, eq. 34).
 #[derive(Clone, Debug)]

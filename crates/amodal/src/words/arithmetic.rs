@@ -1,5 +1,6 @@
 //! Arithmetic on copies of rows, in whole registers.
 use super::rows::LANES;
+use crate::kernels::exp;
 
 /// The product of two copies.
 #[inline(always)]
@@ -47,14 +48,7 @@ pub(super) fn wrong(logits: &mut [f32], labels: &[f32], rate: f32) {
 /// `1 / (1 + e^-x)` to six digits.
 #[inline(always)]
 fn sigmoid(x: f32) -> f32 {
-    // e^-x = 2^whole · 2^part, the second by its Taylor series
-    let power = (-x * std::f32::consts::LOG2_E).clamp(-126.0, 126.0);
-    let whole = power.round_ties_even();
-    let part = (power - whole) * std::f32::consts::LN_2;
-    let series = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0];
-    let fraction = series.iter().fold(0.0_f32, |sum, factor| sum.mul_add(part, *factor));
-    let whole = f32::from_bits((((whole as i32) + 127) << 23) as u32);
-    1.0 / (1.0 + fraction * whole)
+    1.0 / (1.0 + exp(-x))
 }
 
 #[cfg(test)]

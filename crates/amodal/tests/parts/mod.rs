@@ -4,7 +4,8 @@ use amodal::{
     Input, Named, Prediction, Tokens,
     decode::{
         self, Decoder, DecoderConfig, attention_lstm::AttentionLstmConfig, deconv::DeconvConfig,
-        deconv3d::Deconv3dConfig, image_tokens::ImageTokensConfig, spectrogram::SpectrogramConfig, vae::VaeConfig,
+        deconv3d::Deconv3dConfig, flow::FlowConfig, image_tokens::ImageTokensConfig, spectrogram::SpectrogramConfig,
+        vae::VaeConfig,
     },
     encode::{
         Encoder, EncoderConfig,
@@ -574,6 +575,15 @@ fn small_decoder(config: DecoderConfig) -> DecoderConfig {
             DecoderConfig::Deconv3d(Deconv3dConfig { hidden: vec![5], channels: vec![4, 3], ..config })
         }
         DecoderConfig::Deconv(_) => DecoderConfig::Deconv(DeconvConfig { channels: vec![4, 3] }),
+        DecoderConfig::Flow(config) => DecoderConfig::Flow(FlowConfig {
+            dim: 4,
+            num_layers: 3,
+            num_heads: 2,
+            patch: 2,
+            withheld: 0.5,
+            steps: 3,
+            ..config
+        }),
         other => other,
     }
 }

@@ -77,8 +77,10 @@ pub(super) fn read(mut source: Source) -> Result<Vectors> {
             break;
         }
     }
+    // GloVe's program does not count its last row, which is of all rare words
+    let beyond = usize::from(words.last().is_some_and(|last| last == "<unk>"));
     match said {
-        Some(said) if said != words.len() => {
+        Some(said) if said != words.len() && said + beyond != words.len() => {
             Err(Error::data(at(1), format!("{said} words by the first line, and {} in the file", words.len()))
                 .with_help("the file may be cut: get it again, or mend its first line"))
         }
@@ -218,6 +220,7 @@ mod tests {
     fn what_is_wrong_with_a_file_is_named() {
         for (text, expected) in [
             ("2 2\na 1 2\n", "v.txt:1: 2 words by the first line, and 1 in the file"),
+            ("1 2\na 1 2\nb 3 4\n", "v.txt:1: 1 words by the first line, and 2 in the file"),
             ("x 2\na 1 2\n", "v.txt:1: `x 2`, expected the number of words"),
             ("99999999999 99999999\n", "v.txt:1: 99999999999 words of 99999999 numbers"),
             ("3000000 300\nthe 1 2\n", "v.txt:2: 2 numbers behind the word, expected 300"),
@@ -244,6 +247,8 @@ mod tests {
         for text in ["a 1 2\nb 3 4", "2 2\r\na\t1.0\t2 \r\nb  3 4e0 \r\n", "\n\na 1 2\n\nb 3 4\n\n"] {
             assert_eq!(read(text).unwrap(), expected, "{text:?}");
         }
+        // as GloVe's program writes it with -write-header 1
+        assert_eq!(read("1 2\na 1 2\n<unk> 3 4\n").unwrap().words(), ["a", "<unk>"]);
         // from glove.840B.300d
         let words = read("the 1 2\n. . . 1 2\nat name@domain.com 3 4\n").unwrap();
         assert_eq!(words.words(), ["the", ". . .", "at name@domain.com"]);

@@ -1,0 +1,321 @@
+//! A picture, a sound or a clip that noise is moved to, step by step.
+use super::{Decode, Sampling, canvas::Canvas, clip};
+use crate::{
+    Input, Prediction, Result, Tokens,
+    layers::{Absent, Block, BlockConfig, LayerNorm, Linear, attention::check_pairs, position::sinusoids_at},
+    types::{Build, at_least, within},
+};
+use burn::module::{Module, Param};
+use burn::nn::Initializer;
+use burn::tensor::{Device, Distribution, Tensor, TensorData, activation::sigmoid};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Middle and deviation of a time's logit in training: most of them nearer to noise, where what is drawn is decided (Li and
+/// He 2025, arXiv:2511.13720, table 3).
+const TIME: [f64; 2] = [-0.8, 0.8];
+/// The least that the rest of the way counts as, so that no error weighs without bound.
+const REST: f64 = 0.05;
+
+/// For a picture, a sound of fixed length (`seconds` of its target) or a clip: noise is moved to what is asked, along lines
+/// that are as straight as can be (rectified flow, Liu et al. 2022, arXiv:2209.03003), by a transformer to which the time, the
+/// fused tokens and patches of what is drawn are tokens, with skips from its first half to its second (U-ViT, Bao et al.
+/// 2022, arXiv:2209.12152). It foretells what is drawn, and its error is that of the velocity (Li and He 2025,
+/// arXiv:2511.13720). What is asked for is left out at times in training, so that it can be gone beyond (guidance without a
+/// classifier, Ho and Salimans 2022, arXiv:2207.12598). Takes the loss `own`, and `sampling.temperature = 1`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FlowConfig {
+    /// Width of the tokens.
+    pub dim: usize,
+    /// Attention blocks; half of them, rounded down, have a skip to one of the others.
+    pub num_layers: usize,
+    /// Attention heads; a divisor of `dim`.
+    pub num_heads: usize,
+    /// Height and width of a patch of a picture or a frame, in pixels.
+    pub patch: usize,
+    /// Frames of a clip, or windows of a sound with all their bands, that one patch spans.
+    pub span: usize,
+    /// Probability that a row is drawn without what is asked for in training.
+    pub withheld: f64,
+    /// How far what is asked for is gone beyond what is drawn without; 1: not at all.
+    pub guidance: f64,
+    /// Steps from noise to what is drawn; each takes two looks, the last one.
+    pub steps: usize,
+    /// Probability that a value is dropped in training.
+    pub dropout: f64,
+}
+
+impl Default for FlowConfig {
+    fn default() -> Self {
+        Self {
+            dim: 128,
+            num_layers: 5,
+            num_heads: 4,
+            patch: 4,
+            span: 2,
+            withheld: 0.1,
+            guidance: 2.0,
+            steps: 10,
+            dropout: 0.0,
+        }
+    }
+}
+
+impl FlowConfig {
+    /// Makes the decoder.
+    pub fn build(&self, build: &Build) -> Result<Flow> {
+        at_least("dim", self.dim, 1)?;
+        at_least("num_layers", self.num_layers, 1)?;
+        at_least("patch", self.patch, 1)?;
+        at_least("span", self.span, 1)?;
+        at_least("steps", self.steps, 1)?;
+        within("withheld", self.withheld, 0.0, 0.9)?;
+        within("guidance", self.guidance, 0.0, 100.0)?;
+        let (medium, device, dim) = (Medium::new(build)?, build.device, self.dim);
+        let patch = match medium {
+            Medium::Clip(_) => [self.span, self.patch, self.patch],
+            Medium::Still(canvas) if canvas.is_sound() => [self.span, 1, canvas.size[1]],
+            Medium::Still(_) => [1, self.patch, self.patch],
+        };
+        let [frames, channels, height, width] = medium.size();
+        let grid = [frames.div_ceil(patch[0]), height.div_ceil(patch[1]), width.div_ceil(patch[2])];
+        let numbers = channels * patch.iter().product::<usize>();
+        let small = Initializer::Normal { mean: 0.0, std: 0.02 };
+        let block = BlockConfig { dim, num_heads: self.num_heads, dropout: self.dropout };
+        let blocks = (0..self.num_layers).map(|_| block.build(device)).collect::<Result<_>>()?;
+        Ok(Flow {
+            asked: Linear::new(build.dim("fused")?, dim, device),
+            absent: Absent::new(dim, device),
+            time: Linear::new(dim, dim, device),
+            input: Linear::new(numbers, dim, device),
+            places: small.init([grid.iter().product(), dim], device),
+            blocks,
+            skips: (0..self.num_layers / 2).map(|_| Linear::new(2 * dim, dim, device)).collect(),
+            norm: LayerNorm::new(dim, device),
+            output: Linear::new(dim, numbers, device),
+            medium,
+            patch,
+            grid,
+            dim,
+            num_heads: self.num_heads,
+            withheld: self.withheld,
+            guidance: self.guidance,
+            steps: self.steps,
+        })
+    }
+}
+
+/// See [`FlowConfig`].
+#[derive(Module, Debug)]
+pub struct Flow {
+    asked: Linear,
+    /// Stands for what is asked, where nothing is.
+    absent: Absent,
+    time: Linear,
+    input: Linear,
+    /// One vector a patch.
+    places: Param<Tensor<2>>,
+    blocks: Vec<Block>,
+    skips: Vec<Linear>,
+    norm: LayerNorm,
+    output: Linear,
+    #[module(skip)]
+    medium: Medium,
+    /// Frames, height and width of a patch.
+    patch: [usize; 3],
+    /// Patches over the frames, the height and the width.
+    grid: [usize; 3],
+    dim: usize,
+    num_heads: usize,
+    withheld: f64,
+    guidance: f64,
+    steps: usize,
+}
+
+/// What is drawn.
+#[derive(Clone, Copy, Debug)]
+enum Medium {
+    /// A picture or a sound.
+    Still(Canvas),
+    /// Frames, height and width of a clip.
+    Clip([usize; 3]),
+}
+
+impl Medium {
+    fn new(build: &Build) -> Result<Self> {
+        match build.dims.contains_key("target.frames") {
+            true => Ok(Self::Clip(clip::size(build)?)),
+            false => Ok(Self::Still(Canvas::new(build)?)),
+        }
+    }
+
+    /// Frames, or a sound's windows; channels; height and width, of a sound 1 and its bands.
+    fn size(self) -> [usize; 4] {
+        match self {
+            Self::Clip([frames, height, width]) => [frames, 3, height, width],
+            Self::Still(Canvas { size: [time, bands], .. }) if self.is_sound() => [time, 1, 1, bands],
+            Self::Still(Canvas { channels, size: [height, width], .. }) => [1, channels, height, width],
+        }
+    }
+
+    fn is_sound(self) -> bool {
+        matches!(self, Self::Still(canvas) if canvas.is_sound())
+    }
+
+    /// A target as `[batch, frames, channels, height, width]`, and which of its frames are real, `[batch, frames]`.
+    fn read(self, target: &Input) -> Result<(Tensor<5>, Tensor<2>)> {
+        match self {
+            Self::Clip([frames, ..]) => clip::read(target, frames),
+            Self::Still(canvas) if canvas.is_sound() => {
+                let [frames, channels, height, width] = self.size();
+                let values = target.series()?;
+                let [batch, ..] = values.dims();
+                Ok((values.reshape([batch, frames, channels, height, width]), target.mask.clone()))
+            }
+            Self::Still(_) => Ok((target.image()?.unsqueeze_dim(1), target.mask.clone().narrow(1, 0, 1))),
+        }
+    }
+
+    /// What was drawn, `[batch, frames, channels, height, width]`.
+    fn show(self, drawn: Tensor<5>) -> Prediction {
+        let [batch, frames, _, height, width] = drawn.dims();
+        match self {
+            Self::Clip(_) => Prediction::Video(drawn),
+            Self::Still(_) if self.is_sound() => Prediction::Values(drawn.reshape([batch, frames, height * width])),
+            Self::Still(_) => Prediction::Image(drawn.squeeze_dim(1)),
+        }
+    }
+}
+
+impl Flow {
+    /// `[batch, frames, channels, height, width]` as `[batch, patches, numbers]`, zero beyond its edges.
+    fn cut(&self, x: Tensor<5>) -> Tensor<3> {
+        let [batch, frames, channels, height, width] = x.dims();
+        let ([along, down, across], [span, tall, wide]) = (self.grid, self.patch);
+        let full = [batch, along * span, channels, down * tall, across * wide];
+        let x = match full == x.dims() {
+            true => x,
+            false => Tensor::zeros(full, &x.device())
+                .slice_assign([0..batch, 0..frames, 0..channels, 0..height, 0..width], x),
+        };
+        let x = x.reshape([batch * along, span * channels, down, tall, across, wide]).permute([0, 2, 4, 1, 3, 5]);
+        x.reshape([batch, along * down * across, span * channels * tall * wide])
+    }
+
+    /// The way back of [`cut`](Self::cut).
+    fn join(&self, x: Tensor<3>) -> Tensor<5> {
+        let ([batch, ..], [frames, channels, height, width]) = (x.dims(), self.medium.size());
+        let ([along, down, across], [span, tall, wide]) = (self.grid, self.patch);
+        let x = x.reshape([batch * along, down, across, span * channels, tall, wide]).permute([0, 3, 1, 4, 2, 5]);
+        let x = x.reshape([batch, along * span, channels, down * tall, across * wide]);
+        x.narrow(1, 0, frames).narrow(3, 0, height).narrow(4, 0, width)
+    }
+
+    /// What is drawn, as foretold at `time`, `[batch]`, of the way from noise to it.
+    fn foretell(&self, x: Tensor<5>, time: &Tensor<1>, asked: &Tokens) -> Tensor<5> {
+        let device = x.device();
+        let x = self.cut(x);
+        let ([batch, patches, _], [_, told, _]) = (x.dims(), asked.values.dims());
+        // wavelengths from a thousandth of the way to several ways
+        let time = self.time.forward(sinusoids_at(time.clone().mul_scalar(1e3), self.dim)).unsqueeze_dim::<3>(1);
+        let whole = time + asked.pool().unsqueeze_dim(1);
+        let x = self.input.forward(x) + self.places.val().unsqueeze_dim(0) + whole;
+        let mask = Tensor::cat(vec![asked.mask.clone(), Tensor::ones([batch, patches], &device)], 1);
+        let mut x = Tokens { values: Tensor::cat(vec![asked.values.clone(), x], 1), mask };
+        let (mut kept, mut skips) = (Vec::with_capacity(self.skips.len()), self.skips.iter());
+        for (at, block) in self.blocks.iter().enumerate() {
+            if at >= self.blocks.len() - self.skips.len()
+                && let (Some(skip), Some(early)) = (skips.next(), kept.pop())
+            {
+                x.values = skip.forward(Tensor::cat(vec![x.values, early], 2));
+            }
+            x = block.forward(&x);
+            if at < self.skips.len() {
+                kept.push(x.values.clone());
+            }
+        }
+        self.join(self.output.forward(self.norm.forward(x.values.narrow(1, told, patches))))
+    }
+
+    /// What is asked for, where `stays`, `[batch, 1]`, is 1.
+    fn asked(&self, fused: &Tokens, stays: Tensor<2>) -> Tokens {
+        let values = self.asked.forward(fused.values.clone()) * fused.mask.clone().unsqueeze_dim(2);
+        self.absent
+            .stand_in(&Tokens { values: values * stays.clone().unsqueeze_dim(2), mask: fused.mask.clone() * stays })
+    }
+
+    fn check(&self, fused: &Tokens) -> Result<()> {
+        let [batch, told, _] = fused.values.dims();
+        let tokens = told + self.grid.iter().product::<usize>();
+        check_pairs([batch, self.num_heads, tokens, tokens])
+    }
+
+    /// Noise, times and which rows are told what is asked: drawn anew where gradients are recorded, and always the same
+    /// otherwise, so that losses can be compared.
+    fn chances(&self, batch: usize, device: &Device) -> (Tensor<5>, Tensor<1>, Tensor<2>) {
+        let [frames, channels, height, width] = self.medium.size();
+        let [middle, deviation] = TIME;
+        let shape = [batch, frames, channels, height, width];
+        if device.is_autodiff() {
+            let time = Tensor::random([batch], Distribution::Normal(middle, deviation), device);
+            let drawn: Tensor<2> = Tensor::random([batch, 1], Distribution::Uniform(0.0, 1.0), device);
+            let noise = Tensor::random(shape, Distribution::Normal(0.0, 1.0), device);
+            return (noise, sigmoid(time), drawn.greater_equal_elem(self.withheld).float());
+        }
+        // evenly over the times that are drawn: within a deviation and a half
+        let time = |row: usize| ((row as f64 + 0.5) / batch as f64 * 3.0 - 1.5) * deviation + middle;
+        let times: Vec<f32> = (0..batch).map(|row| time(row) as f32).collect();
+        let times = Tensor::from_data(TensorData::new(times, [batch]), device);
+        let sampling = Sampling { temperature: 1.0, ..Sampling::default() };
+        let noise = sampling.noise(batch, shape[1..].iter().product(), device).reshape(shape);
+        (noise, sigmoid(times), Tensor::ones([batch, 1], device))
+    }
+}
+
+impl Decode for Flow {
+    /// `[batch, tokens, dim]` to pictures `[batch, 3, height, width]`, spectrograms `[batch, time, bands]` or clips
+    /// `[batch, time, 3, height, width]`; given them, to the squared error of the velocity that leads to them.
+    fn decode(&self, fused: &Tokens, target: Option<&Input>) -> Result<Prediction> {
+        let Some(target) = target else { return self.generate(fused, &Sampling::default()) };
+        self.check(fused)?;
+        let (target, mask) = self.medium.read(target)?;
+        let (noise, time, stays) = self.chances(target.dims()[0], &target.device());
+        let rest = time.clone().neg().add_scalar(1.0);
+        let over = |time: Tensor<1>| -> Tensor<5> { time.reshape([-1, 1, 1, 1, 1]) };
+        let x = target.clone() * over(time.clone()) + noise * over(rest.clone());
+        let off = (self.foretell(x, &time, &self.asked(fused, stays)) - target) / over(rest.clamp_min(REST));
+        let off: Tensor<2> = off.powi_scalar(2).flatten::<3>(2, 4).mean_dim(2).squeeze_dim(2);
+        Ok(Prediction::Loss((off * mask.clone()).sum() / mask.sum().clamp_min(1.0)))
+    }
+
+    fn generate(&self, fused: &Tokens, sampling: &Sampling) -> Result<Prediction> {
+        self.check(fused)?;
+        let ([batch, ..], device) = (fused.values.dims(), fused.values.device());
+        let [frames, channels, height, width] = self.medium.size();
+        let shape = [batch, frames, channels, height, width];
+        let mut x: Tensor<5> = sampling.noise(batch, shape[1..].iter().product(), &device).reshape(shape);
+        let asked = self.asked(fused, Tensor::ones([batch, 1], &device));
+        let nothing = self.asked(fused, Tensor::zeros([batch, 1], &device));
+        let velocity = |x: &Tensor<5>, at: f64| {
+            let time = Tensor::full([batch], at, &device);
+            let mut drawn = self.foretell(x.clone(), &time, &asked);
+            if self.guidance != 1.0 {
+                let plain = self.foretell(x.clone(), &time, &nothing);
+                drawn = (drawn - plain.clone()) * self.guidance + plain;
+            }
+            (drawn - x.clone()) / (1.0 - at)
+        };
+        for step in 0..self.steps {
+            let [now, then] = [step, step + 1].map(|step| step as f64 / self.steps as f64);
+            let along = velocity(&x, now);
+            let ahead = x.clone() + along.clone() * (then - now);
+            // the mean of the velocities at both ends (Heun); at the end there is none
+            x = match step + 1 == self.steps {
+                true => ahead,
+                false => x + (along + velocity(&ahead, then)) * ((then - now) / 2.0),
+            };
+        }
+        Ok(self.medium.show(x))
+    }
+}
