@@ -73,6 +73,7 @@ pub(crate) fn train(
     show::left_out(skipped, output);
     let mut measured = Vec::new();
     for (split, rows) in held_out(splits) {
+        output.say(format_args!("measuring {} of {split}", show::count(rows.len(), "row")));
         let withheld = trained.shown() == Some(&split);
         let options = Options { subsets: true, withheld, ..Options::default() };
         let train = splits.get("train").map(Vec::as_slice).unwrap_or_default();

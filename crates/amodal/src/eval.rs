@@ -49,7 +49,7 @@ pub struct Options {
     /// Whether every subset of the modalities is measured too.
     pub subsets: bool,
     /// Whether it is measured too how each task fares as each modality, and all at once, is withheld from more and more
-    /// of the rows.
+    /// of the rows; not of a task that draws or speaks from one modality alone.
     pub withheld: bool,
     /// What decoders that draw or search do otherwise than the tasks say.
     pub sampling: Changes,
@@ -150,6 +150,10 @@ pub fn evaluate(
     for (name, task) in model.tasks() {
         let chosen = config.tasks.get(name).map(|task| task.metrics.as_slice()).unwrap_or_default();
         let reads: Vec<String> = task.from().iter().filter(|name| !options.without.contains(name)).cloned().collect();
+        // what is drawn without being told anything is no measure, and costs as much as what is
+        let withheld =
+            options.withheld && !(reads.len() == 1 && task.target().is_some_and(|target| target.get().is_media()));
+        let options = &Options { withheld, ..options.clone() };
         let cases = if task.target().is_some() { cases(&reads, options) } else { vec![Case::default()] };
         for entry in metrics::choose(chosen, kind(task.target()))? {
             counters.extend(cases.iter().map(|case| Counter {

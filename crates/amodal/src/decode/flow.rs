@@ -2,11 +2,19 @@
 use super::{Decode, Sampling, canvas::Canvas, clip};
 use crate::{
     Input, Prediction, Result, Tokens,
-    layers::{Absent, Block, BlockConfig, LayerNorm, Linear, attention::check_pairs, position::sinusoids_at},
+    layers::{
+        Absent, Block, BlockConfig, LayerNorm, Linear,
+        attention::check_pairs,
+        conv::convolve,
+        position::{grid_sinusoids, sinusoids_at},
+    },
     types::{Build, at_least, within},
 };
 use burn::module::{Module, Param};
-use burn::nn::Initializer;
+use burn::nn::{
+    PaddingConfig2d,
+    conv::{Conv2d, Conv2dConfig},
+};
 use burn::tensor::{Device, Distribution, Tensor, TensorData, activation::sigmoid};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,11 +26,12 @@ const TIME: [f64; 2] = [-0.8, 0.8];
 const REST: f64 = 0.05;
 
 /// For a picture, a sound of fixed length (`seconds` of its target) or a clip: noise is moved to what is asked, along lines
-/// that are as straight as can be (rectified flow, Liu et al. 2022, arXiv:2209.03003), by a transformer to which the time, the
-/// fused tokens and patches of what is drawn are tokens, with skips from its first half to its second (U-ViT, Bao et al.
-/// 2022, arXiv:2209.12152). It foretells what is drawn, and its error is that of the velocity (Li and He 2025,
-/// arXiv:2511.13720). What is asked for is left out at times in training, so that it can be gone beyond (guidance without a
-/// classifier, Ho and Salimans 2022, arXiv:2207.12598). Takes the loss `own`, and `sampling.temperature = 1`.
+/// that are as straight as can be (rectified flow, Liu et al. 2022, arXiv:2209.03003), by a transformer over the fused tokens
+/// and patches of what is drawn, with skips from its first half to its second (U-ViT, Bao et al. 2022, arXiv:2209.12152). It
+/// foretells what is drawn, and its error is that of the velocity (Li and He 2025, arXiv:2511.13720). What is asked for is
+/// left out at times in training, so that it can be gone beyond (guidance without a classifier, Ho and Salimans 2022,
+/// arXiv:2207.12598). Takes the loss `own`, and `sampling.temperature = 1`. Differs: the time and the mean of the fused tokens
+/// are added to each patch, and a patch is read and made with those around it, by windows of 3×3.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FlowConfig {
@@ -81,19 +90,22 @@ impl FlowConfig {
         let [frames, channels, height, width] = medium.size();
         let grid = [frames.div_ceil(patch[0]), height.div_ceil(patch[1]), width.div_ceil(patch[2])];
         let numbers = channels * patch.iter().product::<usize>();
-        let small = Initializer::Normal { mean: 0.0, std: 0.02 };
+        let window = |input, output| {
+            let padding = PaddingConfig2d::Explicit(1, 1, 1, 1);
+            Conv2dConfig::new([input, output], [3, 3]).with_padding(padding).init(device)
+        };
         let block = BlockConfig { dim, num_heads: self.num_heads, dropout: self.dropout };
         let blocks = (0..self.num_layers).map(|_| block.build(device)).collect::<Result<_>>()?;
         Ok(Flow {
             asked: Linear::new(build.dim("fused")?, dim, device),
             absent: Absent::new(dim, device),
             time: Linear::new(dim, dim, device),
-            input: Linear::new(numbers, dim, device),
-            places: small.init([grid.iter().product(), dim], device),
+            input: window(numbers, dim),
+            places: Param::from_tensor(grid_sinusoids(grid, dim, device)),
             blocks,
             skips: (0..self.num_layers / 2).map(|_| Linear::new(2 * dim, dim, device)).collect(),
             norm: LayerNorm::new(dim, device),
-            output: Linear::new(dim, numbers, device),
+            output: window(dim, numbers),
             medium,
             patch,
             grid,
@@ -113,13 +125,15 @@ pub struct Flow {
     /// Stands for what is asked, where nothing is.
     absent: Absent,
     time: Linear,
-    input: Linear,
-    /// One vector a patch.
+    /// Sees a patch and those around it.
+    input: Conv2d,
+    /// One vector a patch; sinusoids at first.
     places: Param<Tensor<2>>,
     blocks: Vec<Block>,
     skips: Vec<Linear>,
     norm: LayerNorm,
-    output: Linear,
+    /// Of a patch and those around it.
+    output: Conv2d,
     #[module(skip)]
     medium: Medium,
     /// Frames, height and width of a patch.
@@ -212,15 +226,27 @@ impl Flow {
         x.narrow(1, 0, frames).narrow(3, 0, height).narrow(4, 0, width)
     }
 
+    /// Patches, `[batch, patches, width]`, each with its neighbours in a picture or a frame, or before and behind it in a sound.
+    fn look(&self, window: &Conv2d, x: Tensor<3>) -> Result<Tensor<3>> {
+        let ([batch, patches, width], [along, down, across]) = (x.dims(), self.grid);
+        let (pictures, [down, across]) = match self.medium.is_sound() {
+            true => (batch, [along, across]),
+            false => (batch * along, [down, across]),
+        };
+        let x = x.reshape([pictures, down * across, width]).swap_dims(1, 2);
+        let x = convolve(window, x.reshape([pictures, width, down, across]))?;
+        Ok(x.flatten::<3>(2, 3).swap_dims(1, 2).reshape([batch as i64, patches as i64, -1]))
+    }
+
     /// What is drawn, as foretold at `time`, `[batch]`, of the way from noise to it.
-    fn foretell(&self, x: Tensor<5>, time: &Tensor<1>, asked: &Tokens) -> Tensor<5> {
+    fn foretell(&self, x: Tensor<5>, time: &Tensor<1>, asked: &Tokens) -> Result<Tensor<5>> {
         let device = x.device();
         let x = self.cut(x);
         let ([batch, patches, _], [_, told, _]) = (x.dims(), asked.values.dims());
         // wavelengths from a thousandth of the way to several ways
         let time = self.time.forward(sinusoids_at(time.clone().mul_scalar(1e3), self.dim)).unsqueeze_dim::<3>(1);
         let whole = time + asked.pool().unsqueeze_dim(1);
-        let x = self.input.forward(x) + self.places.val().unsqueeze_dim(0) + whole;
+        let x = self.look(&self.input, x)? + self.places.val().unsqueeze_dim(0) + whole;
         let mask = Tensor::cat(vec![asked.mask.clone(), Tensor::ones([batch, patches], &device)], 1);
         let mut x = Tokens { values: Tensor::cat(vec![asked.values.clone(), x], 1), mask };
         let (mut kept, mut skips) = (Vec::with_capacity(self.skips.len()), self.skips.iter());
@@ -235,7 +261,7 @@ impl Flow {
                 kept.push(x.values.clone());
             }
         }
-        self.join(self.output.forward(self.norm.forward(x.values.narrow(1, told, patches))))
+        Ok(self.join(self.look(&self.output, self.norm.forward(x.values.narrow(1, told, patches)))?))
     }
 
     /// What is asked for, where `stays`, `[batch, 1]`, is 1.
@@ -284,7 +310,7 @@ impl Decode for Flow {
         let rest = time.clone().neg().add_scalar(1.0);
         let over = |time: Tensor<1>| -> Tensor<5> { time.reshape([-1, 1, 1, 1, 1]) };
         let x = target.clone() * over(time.clone()) + noise * over(rest.clone());
-        let off = (self.foretell(x, &time, &self.asked(fused, stays)) - target) / over(rest.clamp_min(REST));
+        let off = (self.foretell(x, &time, &self.asked(fused, stays))? - target) / over(rest.clamp_min(REST));
         let off: Tensor<2> = off.powi_scalar(2).flatten::<3>(2, 4).mean_dim(2).squeeze_dim(2);
         Ok(Prediction::Loss((off * mask.clone()).sum() / mask.sum().clamp_min(1.0)))
     }
@@ -297,25 +323,71 @@ impl Decode for Flow {
         let mut x: Tensor<5> = sampling.noise(batch, shape[1..].iter().product(), &device).reshape(shape);
         let asked = self.asked(fused, Tensor::ones([batch, 1], &device));
         let nothing = self.asked(fused, Tensor::zeros([batch, 1], &device));
-        let velocity = |x: &Tensor<5>, at: f64| {
+        let velocity = |x: &Tensor<5>, at: f64| -> Result<Tensor<5>> {
             let time = Tensor::full([batch], at, &device);
-            let mut drawn = self.foretell(x.clone(), &time, &asked);
+            let mut drawn = self.foretell(x.clone(), &time, &asked)?;
             if self.guidance != 1.0 {
-                let plain = self.foretell(x.clone(), &time, &nothing);
+                let plain = self.foretell(x.clone(), &time, &nothing)?;
                 drawn = (drawn - plain.clone()) * self.guidance + plain;
             }
-            (drawn - x.clone()) / (1.0 - at)
+            Ok((drawn - x.clone()) / (1.0 - at))
         };
         for step in 0..self.steps {
             let [now, then] = [step, step + 1].map(|step| step as f64 / self.steps as f64);
-            let along = velocity(&x, now);
+            let along = velocity(&x, now)?;
             let ahead = x.clone() + along.clone() * (then - now);
             // the mean of the velocities at both ends (Heun); at the end there is none
             x = match step + 1 == self.steps {
                 true => ahead,
-                false => x + (along + velocity(&ahead, then)) * ((then - now) / 2.0),
+                false => x + (along + velocity(&ahead, then)?) * ((then - now) / 2.0),
             };
         }
         Ok(self.medium.show(x))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Named;
+
+    fn build(dims: &[(&str, usize)], config: &FlowConfig) -> Flow {
+        let dims: Named<usize> = dims.iter().map(|(name, size)| (name.to_string(), *size)).collect();
+        config.build(&Build { dims, device: &crate::train::device() }).unwrap()
+    }
+
+    const PICTURE: [(&str, usize); 4] = [("fused", 4), ("target", 3), ("target.height", 7), ("target.width", 5)];
+
+    #[test]
+    fn patches_of_any_size_are_joined_to_what_was_cut() {
+        let config = FlowConfig { dim: 8, num_heads: 2, patch: 4, span: 2, ..FlowConfig::default() };
+        let sound = [("fused", 4), ("target", 3), ("target.time", 5)];
+        let clip: Vec<_> = PICTURE.into_iter().chain([("target.frames", 3)]).collect();
+        for (dims, grid) in [(&PICTURE[..], [1, 2, 2]), (&sound, [3, 1, 1]), (&clip, [2, 2, 2])] {
+            let flow = build(dims, &config);
+            assert_eq!(flow.grid, grid);
+            let [frames, channels, height, width] = flow.medium.size();
+            let count = 2 * frames * channels * height * width;
+            let x = Tensor::arange(0..count as i64, &crate::train::device()).float();
+            let x: Tensor<5> = x.reshape([2, frames, channels, height, width]);
+            assert_eq!(flow.cut(x.clone()).dims()[1], grid.iter().product::<usize>());
+            assert_eq!(flow.join(flow.cut(x.clone())).into_data(), x.into_data());
+        }
+    }
+
+    /// Steps and guidance of a flow to one and the same picture, which no noise is left of.
+    #[test]
+    fn noise_is_moved_all_the_way() {
+        let device = crate::train::device();
+        for (steps, guidance) in [(1, 1.0), (4, 2.0), (30, 5.0)] {
+            let config = FlowConfig { dim: 8, num_heads: 2, steps, guidance, ..FlowConfig::default() };
+            let mut flow = build(&PICTURE, &config);
+            flow.output.weight = flow.output.weight.map(|weight| weight.zeros_like());
+            flow.output.bias = flow.output.bias.map(|bias| bias.map(|bias| bias.zeros_like().add_scalar(0.5)));
+            let fused = Tokens { values: Tensor::ones([2, 1, 4], &device), mask: Tensor::ones([2, 1], &device) };
+            let sampling = Sampling { temperature: 1.0, ..Sampling::default() };
+            let Prediction::Image(made) = flow.generate(&fused, &sampling).unwrap() else { panic!("no picture") };
+            assert!((made - 0.5).abs().max().into_scalar::<f32>() < 1e-5, "{steps} steps");
+        }
     }
 }

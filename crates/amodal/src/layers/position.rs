@@ -16,6 +16,24 @@ pub fn sinusoids(time: usize, dim: usize, device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(values, [time, dim]), device)
 }
 
+/// Sinusoids of each coordinate of the places of a grid, side by side, `[places, dim]`; of a side that is 1 there are none.
+pub fn grid_sinusoids(grid: [usize; 3], dim: usize, device: &Device) -> Tensor<2> {
+    let sides: Vec<usize> = (0..3).filter(|side| grid[*side] > 1).collect();
+    let share = dim.div_ceil(sides.len().max(1));
+    let value = |place: usize, channel: usize| {
+        let Some(side) = sides.get(channel / share) else { return 0.0 };
+        let at = place / grid[*side + 1..].iter().product::<usize>() % grid[*side];
+        let angle = angle(at, channel % share / 2, share);
+        (if (channel % share).is_multiple_of(2) { angle.sin() } else { angle.cos() }) as f32
+    };
+    let places = grid.iter().product();
+    let values: Vec<f32> = (0..places)
+        .flat_map(|place| (0..dim).map(move |channel| (place, channel)))
+        .map(|(place, channel)| value(place, channel))
+        .collect();
+    Tensor::from_data(TensorData::new(values, [places, dim]), device)
+}
+
 /// Sinusoids of the same wavelengths at any places, `[batch]`: `[batch, dim]`, the sines before the cosines.
 pub fn sinusoids_at(places: Tensor<1>, dim: usize) -> Tensor<2> {
     let pairs = dim.div_ceil(2);
@@ -57,5 +75,26 @@ impl Rotary {
             even * self.sin.clone() + odd * self.cos.clone(),
         ];
         Tensor::cat(turned, 4).reshape([batch, time, width])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grid_has_the_sinusoids_of_its_sides() {
+        let device = crate::train::device();
+        let grid: Vec<f32> = grid_sinusoids([1, 2, 3], 8, &device).into_data().iter::<f32>().collect();
+        let [rows, columns] =
+            [2, 3].map(|side| sinusoids(side, 4, &device).into_data().iter::<f32>().collect::<Vec<_>>());
+        for (place, found) in grid.chunks_exact(8).enumerate() {
+            assert_eq!(found[..4], rows[place / 3 * 4..][..4]);
+            assert_eq!(found[4..], columns[place % 3 * 4..][..4]);
+        }
+        assert_eq!(grid_sinusoids([1, 1, 1], 2, &device).into_data().iter::<f32>().collect::<Vec<_>>(), [0.0; 2]);
+        // an odd width
+        assert_eq!(grid_sinusoids([1, 2, 2], 5, &device).dims(), [4, 5]);
+        assert_eq!(sinusoids_at(Tensor::ones([2], &device), 5).dims(), [2, 5]);
     }
 }
