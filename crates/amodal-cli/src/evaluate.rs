@@ -22,8 +22,8 @@ pub(crate) struct Evaluate {
     /// Measure every subset of the modalities
     #[arg(long)]
     subsets: bool,
-    /// Measure also with each modality, and all at once, withheld from 0 to 100 % of the rows, drawn at random;
-    /// not where one modality alone is drawn or spoken from
+    /// Measure also with each modality, and all at once, withheld from 0 to 100 % of the rows, drawn at random
+    /// (not of drawings and speech made from one modality alone)
     #[arg(long)]
     withheld: bool,
     #[command(flatten)]
