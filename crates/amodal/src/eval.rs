@@ -150,11 +150,10 @@ pub fn evaluate(
     for (name, task) in model.tasks() {
         let chosen = config.tasks.get(name).map(|task| task.metrics.as_slice()).unwrap_or_default();
         let reads: Vec<String> = task.from().iter().filter(|name| !options.without.contains(name)).cloned().collect();
-        // what is drawn without being told anything is no measure, and costs as much as what is
-        let withheld =
-            options.withheld && !(reads.len() == 1 && task.target().is_some_and(|target| target.get().is_media()));
-        let options = &Options { withheld, ..options.clone() };
-        let cases = if task.target().is_some() { cases(&reads, options) } else { vec![Case::default()] };
+        let cases = match task.target() {
+            Some(target) => cases(&reads, target.get().is_media(), options),
+            None => vec![Case::default()],
+        };
         for entry in metrics::choose(chosen, kind(task.target()))? {
             counters.extend(cases.iter().map(|case| Counter {
                 task: name,
@@ -224,11 +223,12 @@ struct Case {
     withheld: Option<Withheld>,
 }
 
-/// What a task that reads these modalities is measured with.
-fn cases(reads: &[String], options: &Options) -> Vec<Case> {
+/// What a task that reads these modalities is measured with; `draws` tells whether it makes a picture, a sound or a clip.
+fn cases(reads: &[String], draws: bool, options: &Options) -> Vec<Case> {
     let given = if options.subsets { subsets(reads) } else { vec![reads.to_vec()] };
     let mut cases: Vec<Case> = given.into_iter().map(|given| Case { given, withheld: None }).collect();
-    if options.withheld {
+    // what is drawn without being told anything is no measure, and costs as much as what is
+    if options.withheld && (reads.len() > 1 || !draws) {
         let mut lines: Vec<Vec<String>> = reads.iter().map(|name| vec![name.clone()]).collect();
         if reads.len() > 1 {
             lines.push(reads.to_vec());
@@ -316,7 +316,9 @@ mod tests {
     #[test]
     fn what_is_withheld_is_measured_for_each_modality_and_for_all() {
         let options = Options { withheld: true, ..Options::default() };
-        assert_eq!(cases(&names(3), &options).len(), 1 + 4 * SHARES.len());
-        assert_eq!(cases(&names(1), &options).len(), 1 + SHARES.len(), "one modality is all");
+        assert_eq!(cases(&names(3), false, &options).len(), 1 + 4 * SHARES.len());
+        assert_eq!(cases(&names(1), false, &options).len(), 1 + SHARES.len(), "one modality is all");
+        assert_eq!(cases(&names(3), true, &options).len(), 1 + 4 * SHARES.len());
+        assert_eq!(cases(&names(1), true, &options).len(), 1, "nothing is drawn of nothing");
     }
 }

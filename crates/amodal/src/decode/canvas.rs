@@ -9,7 +9,8 @@ pub(crate) struct Canvas {
     pub(crate) channels: usize,
     /// Height and width; of a sound the windows and the bands.
     pub(crate) size: [usize; 2],
-    is_sound: bool,
+    /// Whether it is a sound.
+    pub(crate) is_sound: bool,
 }
 
 impl Canvas {
@@ -28,11 +29,6 @@ impl Canvas {
                 "expected a target of type image, or of type audio with `seconds`; `amodal list decoders` shows what each makes",
             )),
         }
-    }
-
-    /// Whether it is a sound.
-    pub(crate) fn is_sound(&self) -> bool {
-        self.is_sound
     }
 
     /// A target as `[batch, channels, height, width]`.

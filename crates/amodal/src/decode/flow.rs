@@ -41,15 +41,16 @@ pub struct FlowConfig {
     pub num_layers: usize,
     /// Attention heads; a divisor of `dim`.
     pub num_heads: usize,
-    /// Height and width of a patch of a picture or a frame, in pixels.
+    /// Height and width of a patch of a picture or a frame, in pixels; at most all of it.
     pub patch: usize,
-    /// Frames of a clip, or windows of a sound with all their bands, that one patch spans.
+    /// Frames of a clip, or windows of a sound with all their bands, that one patch spans; at most all of them.
     pub span: usize,
     /// Probability that a row is drawn without what is asked for in training.
     pub withheld: f64,
-    /// How far what is asked for is gone beyond what is drawn without; 1: not at all.
+    /// How many times as far as what is asked for leads from what is drawn without it; 1: as learned.
     pub guidance: f64,
-    /// Steps from noise to what is drawn; each takes two looks, the last one.
+    /// Steps from noise to what is drawn; in each the network is asked twice, in the last
+    /// once.
     pub steps: usize,
     /// Probability that a value is dropped in training.
     pub dropout: f64,
@@ -78,16 +79,16 @@ impl FlowConfig {
         at_least("num_layers", self.num_layers, 1)?;
         at_least("patch", self.patch, 1)?;
         at_least("span", self.span, 1)?;
-        at_least("steps", self.steps, 1)?;
+        within("steps", self.steps as f64, 1.0, 1000.0)?;
         within("withheld", self.withheld, 0.0, 0.9)?;
         within("guidance", self.guidance, 0.0, 100.0)?;
-        let (medium, device, dim) = (Medium::new(build)?, build.device, self.dim);
+        let ((medium, size), device, dim) = (Medium::of(build)?, build.device, self.dim);
+        let [frames, channels, height, width] = size;
+        let side = |size: usize| self.patch.min(size);
         let patch = match medium {
-            Medium::Clip(_) => [self.span, self.patch, self.patch],
-            Medium::Still(canvas) if canvas.is_sound() => [self.span, 1, canvas.size[1]],
-            Medium::Still(_) => [1, self.patch, self.patch],
+            Medium::Sound => [self.span.min(frames), 1, width],
+            Medium::Picture | Medium::Clip => [self.span.min(frames), side(height), side(width)],
         };
-        let [frames, channels, height, width] = medium.size();
         let grid = [frames.div_ceil(patch[0]), height.div_ceil(patch[1]), width.div_ceil(patch[2])];
         let numbers = channels * patch.iter().product::<usize>();
         let window = |input, output| {
@@ -107,6 +108,7 @@ impl FlowConfig {
             norm: LayerNorm::new(dim, device),
             output: window(dim, numbers),
             medium,
+            size,
             patch,
             grid,
             dim,
@@ -136,6 +138,8 @@ pub struct Flow {
     output: Conv2d,
     #[module(skip)]
     medium: Medium,
+    /// Frames, channels, height and width.
+    size: [usize; 4],
     /// Frames, height and width of a patch.
     patch: [usize; 3],
     /// Patches over the frames, the height and the width.
@@ -148,57 +152,25 @@ pub struct Flow {
 }
 
 /// What is drawn.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Medium {
-    /// A picture or a sound.
-    Still(Canvas),
-    /// Frames, height and width of a clip.
-    Clip([usize; 3]),
+    Picture,
+    Sound,
+    Clip,
 }
 
 impl Medium {
-    fn new(build: &Build) -> Result<Self> {
-        match build.dims.contains_key("target.frames") {
-            true => Ok(Self::Clip(clip::size(build)?)),
-            false => Ok(Self::Still(Canvas::new(build)?)),
+    /// Of the target; with its frames, of a sound its windows; its channels; its height and width, of a sound 1 and its bands.
+    fn of(build: &Build) -> Result<(Self, [usize; 4])> {
+        if build.dims.contains_key("target.frames") {
+            let [frames, height, width] = clip::size(build)?;
+            return Ok((Self::Clip, [frames, 3, height, width]));
         }
-    }
-
-    /// Frames, or a sound's windows; channels; height and width, of a sound 1 and its bands.
-    fn size(self) -> [usize; 4] {
-        match self {
-            Self::Clip([frames, height, width]) => [frames, 3, height, width],
-            Self::Still(Canvas { size: [time, bands], .. }) if self.is_sound() => [time, 1, 1, bands],
-            Self::Still(Canvas { channels, size: [height, width], .. }) => [1, channels, height, width],
-        }
-    }
-
-    fn is_sound(self) -> bool {
-        matches!(self, Self::Still(canvas) if canvas.is_sound())
-    }
-
-    /// A target as `[batch, frames, channels, height, width]`, and which of its frames are real, `[batch, frames]`.
-    fn read(self, target: &Input) -> Result<(Tensor<5>, Tensor<2>)> {
-        match self {
-            Self::Clip([frames, ..]) => clip::read(target, frames),
-            Self::Still(canvas) if canvas.is_sound() => {
-                let [frames, channels, height, width] = self.size();
-                let values = target.series()?;
-                let [batch, ..] = values.dims();
-                Ok((values.reshape([batch, frames, channels, height, width]), target.mask.clone()))
-            }
-            Self::Still(_) => Ok((target.image()?.unsqueeze_dim(1), target.mask.clone().narrow(1, 0, 1))),
-        }
-    }
-
-    /// What was drawn, `[batch, frames, channels, height, width]`.
-    fn show(self, drawn: Tensor<5>) -> Prediction {
-        let [batch, frames, _, height, width] = drawn.dims();
-        match self {
-            Self::Clip(_) => Prediction::Video(drawn),
-            Self::Still(_) if self.is_sound() => Prediction::Values(drawn.reshape([batch, frames, height * width])),
-            Self::Still(_) => Prediction::Image(drawn.squeeze_dim(1)),
-        }
+        let Canvas { channels, size: [height, width], is_sound } = Canvas::new(build)?;
+        Ok(match is_sound {
+            true => (Self::Sound, [height, 1, 1, width]),
+            false => (Self::Picture, [1, channels, height, width]),
+        })
     }
 }
 
@@ -219,7 +191,7 @@ impl Flow {
 
     /// The way back of [`cut`](Self::cut).
     fn join(&self, x: Tensor<3>) -> Tensor<5> {
-        let ([batch, ..], [frames, channels, height, width]) = (x.dims(), self.medium.size());
+        let ([batch, ..], [frames, channels, height, width]) = (x.dims(), self.size);
         let ([along, down, across], [span, tall, wide]) = (self.grid, self.patch);
         let x = x.reshape([batch * along, down, across, span * channels, tall, wide]).permute([0, 3, 1, 4, 2, 5]);
         let x = x.reshape([batch, along * span, channels, down * tall, across * wide]);
@@ -229,13 +201,32 @@ impl Flow {
     /// Patches, `[batch, patches, width]`, each with its neighbours in a picture or a frame, or before and behind it in a sound.
     fn look(&self, window: &Conv2d, x: Tensor<3>) -> Result<Tensor<3>> {
         let ([batch, patches, width], [along, down, across]) = (x.dims(), self.grid);
-        let (pictures, [down, across]) = match self.medium.is_sound() {
-            true => (batch, [along, across]),
-            false => (batch * along, [down, across]),
+        let (pictures, [down, across]) = match self.medium {
+            Medium::Sound => (batch, [along, across]),
+            Medium::Picture | Medium::Clip => (batch * along, [down, across]),
         };
         let x = x.reshape([pictures, down * across, width]).swap_dims(1, 2);
         let x = convolve(window, x.reshape([pictures, width, down, across]))?;
         Ok(x.flatten::<3>(2, 3).swap_dims(1, 2).reshape([batch as i64, patches as i64, -1]))
+    }
+
+    /// A target as `[batch, frames, channels, height, width]`, and which of its frames are real, `[batch, frames]`.
+    fn read(&self, target: &Input) -> Result<(Tensor<5>, Tensor<2>)> {
+        let [frames, _, _, bands] = self.size;
+        Ok(match self.medium {
+            Medium::Clip => clip::read(target, frames)?,
+            Medium::Sound => (target.series()?.reshape([-1, frames as i64, 1, 1, bands as i64]), target.mask.clone()),
+            Medium::Picture => (target.image()?.unsqueeze_dim(1), target.mask.clone().narrow(1, 0, 1)),
+        })
+    }
+
+    /// What was drawn, `[batch, frames, channels, height, width]`.
+    fn show(&self, drawn: Tensor<5>) -> Prediction {
+        match self.medium {
+            Medium::Clip => Prediction::Video(drawn),
+            Medium::Sound => Prediction::Values(drawn.flatten(2, 4)),
+            Medium::Picture => Prediction::Image(drawn.squeeze_dim(1)),
+        }
     }
 
     /// What is drawn, as foretold at `time`, `[batch]`, of the way from noise to it.
@@ -280,7 +271,7 @@ impl Flow {
     /// Noise, times and which rows are told what is asked: drawn anew where gradients are recorded, and always the same
     /// otherwise, so that losses can be compared.
     fn chances(&self, batch: usize, device: &Device) -> (Tensor<5>, Tensor<1>, Tensor<2>) {
-        let [frames, channels, height, width] = self.medium.size();
+        let [frames, channels, height, width] = self.size;
         let [middle, deviation] = TIME;
         let shape = [batch, frames, channels, height, width];
         if device.is_autodiff() {
@@ -305,7 +296,7 @@ impl Decode for Flow {
     fn decode(&self, fused: &Tokens, target: Option<&Input>) -> Result<Prediction> {
         let Some(target) = target else { return self.generate(fused, &Sampling::default()) };
         self.check(fused)?;
-        let (target, mask) = self.medium.read(target)?;
+        let (target, mask) = self.read(target)?;
         let (noise, time, stays) = self.chances(target.dims()[0], &target.device());
         let rest = time.clone().neg().add_scalar(1.0);
         let over = |time: Tensor<1>| -> Tensor<5> { time.reshape([-1, 1, 1, 1, 1]) };
@@ -318,7 +309,7 @@ impl Decode for Flow {
     fn generate(&self, fused: &Tokens, sampling: &Sampling) -> Result<Prediction> {
         self.check(fused)?;
         let ([batch, ..], device) = (fused.values.dims(), fused.values.device());
-        let [frames, channels, height, width] = self.medium.size();
+        let [frames, channels, height, width] = self.size;
         let shape = [batch, frames, channels, height, width];
         let mut x: Tensor<5> = sampling.noise(batch, shape[1..].iter().product(), &device).reshape(shape);
         let asked = self.asked(fused, Tensor::ones([batch, 1], &device));
@@ -342,7 +333,7 @@ impl Decode for Flow {
                 false => x + (along + velocity(&ahead, then)?) * ((then - now) / 2.0),
             };
         }
-        Ok(self.medium.show(x))
+        Ok(self.show(x))
     }
 }
 
@@ -366,7 +357,7 @@ mod tests {
         for (dims, grid) in [(&PICTURE[..], [1, 2, 2]), (&sound, [3, 1, 1]), (&clip, [2, 2, 2])] {
             let flow = build(dims, &config);
             assert_eq!(flow.grid, grid);
-            let [frames, channels, height, width] = flow.medium.size();
+            let [frames, channels, height, width] = flow.size;
             let count = 2 * frames * channels * height * width;
             let x = Tensor::arange(0..count as i64, &crate::train::device()).float();
             let x: Tensor<5> = x.reshape([2, frames, channels, height, width]);

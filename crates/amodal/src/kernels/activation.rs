@@ -2,18 +2,7 @@
 //!
 //! One after another they read and write every picture a dozen times; here a step reads it three times forward and
 //! twice backward. The order of every sum follows from the shapes alone.
-use super::{contiguous, numbers, tensor};
-use burn::backend::{
-    Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-    autodiff::{
-        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-        grads::Gradients,
-        ops::{Backward, Ops, OpsKind},
-    },
-    backend_extension,
-    flex::FlexTensor,
-    tensor::FloatTensor,
-};
+use super::{contiguous, extension::*, function::sum, numbers, tensor};
 use burn::tensor::Tensor;
 use pulp::Arch;
 use rayon::prelude::*;
@@ -278,9 +267,10 @@ fn moments(x: &[f32], batch: usize, channels: usize, epsilon: f32) -> Moments {
         .map(|channel| {
             let planes = || (0..batch).map(|at| &x[(at * channels + channel) * plane..][..plane]);
             Arch::new().dispatch(|| {
-                let mean = planes().map(|plane| sum(plane, |x| x)).sum::<f64>() / count;
+                let mean = planes().map(|plane| f64::from(sum(plane, plane, |x, _| x))).sum::<f64>() / count;
                 let middle = mean as f32;
-                let squares = planes().map(|plane| sum(plane, |x| (x - middle) * (x - middle))).sum::<f64>();
+                let squares =
+                    planes().map(|plane| f64::from(sum(plane, plane, |x, _| (x - middle) * (x - middle)))).sum::<f64>();
                 (middle, (squares / count) as f32)
             })
         })
@@ -288,20 +278,6 @@ fn moments(x: &[f32], batch: usize, channels: usize, epsilon: f32) -> Moments {
     let (mean, variance): (Vec<f32>, Vec<f32>) = found.into_iter().unzip();
     let inverse = variance.iter().map(|variance| 1.0 / (variance + epsilon).sqrt()).collect();
     Moments { mean, variance, inverse }
-}
-
-/// A sum in sixteen lanes, so that it is quick and always in the same order.
-#[inline(always)]
-fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f64 {
-    let mut lanes = [0.0_f32; 16];
-    let chunks = values.chunks_exact(16);
-    let rest: f32 = chunks.remainder().iter().map(|x| of(*x)).sum();
-    for chunk in chunks {
-        for (lane, x) in lanes.iter_mut().zip(chunk) {
-            *lane += of(*x);
-        }
-    }
-    f64::from(lanes.iter().sum::<f32>() + rest)
 }
 
 /// Calls `each` with every place that was picked in one plane: its index there, and in the plane that was made.

@@ -4,22 +4,12 @@
 //! The order of every sum follows from the shapes alone: the number of threads changes no bit.
 use super::{
     Wide, contiguous,
+    extension::*,
     function::{exp, largest, sum},
     matrix::{product, rows_of, turned},
     numbers,
     product::count,
     tensor, wide,
-};
-use burn::backend::{
-    Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-    autodiff::{
-        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-        grads::Gradients,
-        ops::{Backward, Ops, OpsKind},
-    },
-    backend_extension,
-    flex::FlexTensor,
-    tensor::FloatTensor,
 };
 use burn::tensor::Tensor;
 use rayon::prelude::*;

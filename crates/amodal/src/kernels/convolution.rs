@@ -4,21 +4,11 @@
 //! inria-00112631). Groups, and the order of every sum, follow from the shapes alone: the number of threads changes no bit.
 use super::{
     contiguous,
+    extension::*,
     matrix::{product, rows_of, turned},
     numbers,
     product::count,
     tensor,
-};
-use burn::backend::{
-    Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-    autodiff::{
-        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-        grads::Gradients,
-        ops::{Backward, Ops, OpsKind},
-    },
-    backend_extension,
-    flex::FlexTensor,
-    tensor::FloatTensor,
 };
 use burn::tensor::Tensor;
 use rayon::prelude::*;

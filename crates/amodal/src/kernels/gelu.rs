@@ -1,16 +1,5 @@
 //! The Gaussian error linear unit in one pass, on all cores.
-use super::{Wide, contiguous, function::normal, numbers, tensor, wide};
-use burn::backend::{
-    Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-    autodiff::{
-        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-        grads::Gradients,
-        ops::{Backward, Ops, OpsKind},
-    },
-    backend_extension,
-    flex::FlexTensor,
-    tensor::FloatTensor,
-};
+use super::{Wide, contiguous, extension::*, function::normal, numbers, tensor, wide};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 

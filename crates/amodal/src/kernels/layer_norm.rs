@@ -1,16 +1,5 @@
 //! Layer normalisation in one pass forward and one back, on all cores.
-use super::{Wide, contiguous, function::sum, numbers, tensor, wide};
-use burn::backend::{
-    Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-    autodiff::{
-        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-        grads::Gradients,
-        ops::{Backward, Ops, OpsKind},
-    },
-    backend_extension,
-    flex::FlexTensor,
-    tensor::FloatTensor,
-};
+use super::{Wide, contiguous, extension::*, function::sum, numbers, tensor, wide};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 

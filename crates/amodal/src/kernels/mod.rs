@@ -3,6 +3,7 @@
 mod activation;
 mod attention;
 mod convolution;
+mod extension;
 mod function;
 mod gelu;
 mod layer_norm;

@@ -133,18 +133,11 @@ impl Block {
 
     fn attend(&self, queries: Tensor<3>, keys_values: Tensor<3>, mask: &Tensor<2>) -> Tensor<3> {
         let any = mask.clone().max_dim(1).unsqueeze_dim::<3>(2); // a row of padding attends to nothing
-        self.output.forward(attend(queries, keys_values, self.num_heads, Some(absent(mask)))) * any
+        self.output.forward(attention(queries, keys_values, self.num_heads, absent(mask))) * any
     }
 }
 
 /// What is added to the scores of keys, `[batch, 1, 1, keys]`, so that those of mask 0 are not attended to.
 pub fn absent(mask: &Tensor<2>) -> Tensor<4> {
     (mask.clone() - 1.0).mul_scalar(1e9).unsqueeze_dims(&[1, 2])
-}
-
-/// Scaled dot-product attention of queries, `[batch, time, dim]`, to keys and values side by side, `[batch, keys, 2 dim]`,
-/// in heads: `[batch, time, dim]`. `hidden`, broadcast over `[batch, heads, time, keys]`, is added to the scores.
-pub fn attend(queries: Tensor<3>, keys_values: Tensor<3>, heads: usize, hidden: Option<Tensor<4>>) -> Tensor<3> {
-    let hidden = hidden.unwrap_or_else(|| Tensor::zeros([1; 4], &queries.device()));
-    attention(queries, keys_values, heads, hidden)
 }

@@ -1,9 +1,9 @@
 //! The block of a decoder that makes one token after the other.
-use super::{
-    BlockConfig, LayerNorm, Linear,
-    attention::{absent, attend},
+use super::{BlockConfig, LayerNorm, Linear, attention::absent};
+use crate::{
+    Result, Tokens,
+    kernels::{attention, gelu},
 };
-use crate::{Result, Tokens, kernels::gelu};
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -100,14 +100,14 @@ impl CausalBlock {
         *past = Some(keys_values.clone());
         let later = (time > 1).then(|| later(time, before, &x.device()));
         let hidden = match (later, mask.map(absent)) {
-            (Some(later), Some(absent)) => Some(later + absent),
-            (later, absent) => later.or(absent),
+            (Some(later), Some(absent)) => later + absent,
+            (later, absent) => later.or(absent).unwrap_or_else(|| Tensor::zeros([1; 4], &x.device())),
         };
-        let mixed = self.output.forward(attend(queries, keys_values, self.num_heads, hidden));
+        let mixed = self.output.forward(attention(queries, keys_values, self.num_heads, hidden));
         let mut x = x + self.dropout.forward(mixed);
         if let (Some(cross), Some(memory)) = (&self.cross, memory) {
             let queries = cross.queries.forward(cross.norm.forward(x.clone()));
-            let found = attend(queries, memory.keys_values.clone(), self.num_heads, Some(absent(&memory.mask)));
+            let found = attention(queries, memory.keys_values.clone(), self.num_heads, absent(&memory.mask));
             let any = memory.mask.clone().max_dim(1).unsqueeze_dim::<3>(2); // a row with nothing to decode sees nothing
             x = x + self.dropout.forward(cross.output.forward(found) * any);
         }
