@@ -152,6 +152,7 @@ impl Convert {
             }
             (Raw::Bytes(bytes), None) => Ok(std::io::stdout().write_all(bytes)?),
             (Raw::Numbers(numbers), _) => show::json(numbers),
+            (Raw::Stored(_), _) => Err(anyhow::anyhow!("nothing was made")),
         }
     }
 

@@ -2,7 +2,11 @@
 use crate::{Output, show};
 use amodal::{
     Error, Named, Raw,
-    data::{Examples, Table},
+    data::{
+        Examples, Table,
+        parquet::{self, Column},
+    },
+    files::write_atomic,
     run::{self, Answer, Run},
 };
 use clap::Args;
@@ -10,6 +14,9 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
 };
+
+/// Endings of the files that are written.
+const FORMATS: &[&str] = &["jsonl", "ndjson", "csv", "parquet"];
 
 #[derive(Args)]
 pub(crate) struct Predict {
@@ -21,14 +28,14 @@ pub(crate) struct Predict {
     /// A value instead of a table: a path, `-` for stdin, or the text itself (repeatable)
     #[arg(long, value_name = "NAME=VALUE")]
     input: Vec<String>,
-    /// Where the predictions go: .jsonl or .csv [default: JSON lines to stdout]
+    /// Where the predictions go: .jsonl, .csv or .parquet [default: JSON lines to stdout]
     #[arg(short)]
     output: Option<PathBuf>,
 }
 
 impl Predict {
     pub(crate) fn run(&self, output: Output) -> anyhow::Result<()> {
-        named(self.output.as_deref(), &["jsonl", "ndjson", "csv"])?;
+        named(self.output.as_deref(), FORMATS)?;
         let run = Run::open(&self.run)?;
         let table = match &self.data {
             Some(data) => Table::read(data)?,
@@ -70,44 +77,93 @@ fn named(path: Option<&Path>, endings: &[&str]) -> Result<(), Error> {
     Err(Error::config("-o", problem).with_help("leave out -o for JSON lines on stdout"))
 }
 
-/// Writes predictions as JSON lines or CSV, row by row.
+/// Writes predictions as JSON lines, or as a table of a column or two a task.
 fn write_rows(
     path: Option<&Path>,
     examples: &Examples,
     rows: &[usize],
     answers: &[Named<Answer>],
 ) -> anyhow::Result<()> {
-    let csv = path.is_some_and(|path| path.extension().is_some_and(|ending| ending == "csv"));
-    let mut bytes = Vec::new();
-    if csv {
-        let mut writer = csv::Writer::from_writer(&mut bytes);
-        for (at, (row, answers)) in rows.iter().zip(answers).enumerate() {
-            if at == 0 {
-                let columns = answers.iter().flat_map(|(task, answer)| match answer {
-                    Answer::Class { .. } => vec![task.clone(), format!("{task}_probability")],
-                    Answer::Number { .. } | Answer::Text { .. } => vec![task.clone()],
-                });
-                writer.write_record(std::iter::once("row".to_string()).chain(columns))?;
+    let places: Vec<String> = rows.iter().map(|row| examples.table().row_place(*row)).collect();
+    let lines = || {
+        let line = |(place, answers)| serde_json::json!({ "row": place, "tasks": answers }).to_string();
+        places.iter().zip(answers).map(line).collect()
+    };
+    let columns = || {
+        let mut columns = vec![("row".to_string(), Column::Texts(places.clone()))];
+        for task in answers.first().into_iter().flat_map(Named::keys) {
+            let of = answers.iter().filter_map(|answers| answers.get(task));
+            let numbers = |number: fn(&Answer) -> Option<f32>| of.clone().filter_map(number).collect::<Vec<f32>>();
+            let values = numbers(|answer| if let Answer::Number { value } = answer { Some(*value) } else { None });
+            if !values.is_empty() {
+                columns.push((task.clone(), Column::Numbers(values)));
+                continue;
             }
-            let cells = answers.values().flat_map(|answer| match answer {
-                Answer::Class { class, probability, .. } => vec![class.clone(), probability.to_string()],
-                Answer::Number { value } => vec![value.to_string()],
-                Answer::Text { text, .. } => vec![text.clone()],
-            });
-            writer.write_record(std::iter::once(examples.table().row_place(*row)).chain(cells))?;
+            let text = |answer: &Answer| match answer {
+                Answer::Class { class, .. } => class.clone(),
+                Answer::Text { text, .. } => text.clone(),
+                Answer::Number { value } => value.to_string(),
+            };
+            columns.push((task.clone(), Column::Texts(of.clone().map(text).collect())));
+            let sure = numbers(
+                |answer| if let Answer::Class { probability, .. } = answer { Some(*probability) } else { None },
+            );
+            if !sure.is_empty() {
+                columns.push((format!("{task}_probability"), Column::Numbers(sure)));
+            }
         }
-        writer.flush()?;
-        drop(writer);
-    } else {
-        for (row, answers) in rows.iter().zip(answers) {
-            let line = serde_json::json!({ "row": examples.table().row_place(*row), "tasks": answers });
-            writeln!(bytes, "{line}")?;
+        columns
+    };
+    write_as(path, lines, columns)
+}
+
+/// Writes to a file named for its format, or JSON lines to stdout.
+fn write_as(
+    path: Option<&Path>,
+    lines: impl Fn() -> Vec<String>,
+    columns: impl Fn() -> Vec<(String, Column)>,
+) -> anyhow::Result<()> {
+    let text = || lines().iter().map(|line| format!("{line}\n")).collect::<String>();
+    let Some(path) = path else { return show::print(&text()) };
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let written = match ending.as_str() {
+        "parquet" => write_atomic(path, |file| parquet::write(file, &columns())),
+        "csv" => {
+            let bytes = as_csv(&columns())?;
+            write_atomic(path, |file| file.write_all(&bytes))
         }
+        _ => write_atomic(path, |file| file.write_all(text().as_bytes())),
+    };
+    Ok(written?)
+}
+
+/// Columns as CSV; a list of numbers is a column each.
+fn as_csv(columns: &[(String, Column)]) -> anyhow::Result<Vec<u8>> {
+    let cells = |column: &Column, row: Option<usize>| -> Vec<String> {
+        match (column, row) {
+            (Column::Texts(texts), Some(row)) => vec![texts[row].clone()],
+            (Column::Numbers(numbers), Some(row)) => vec![numbers[row].to_string()],
+            (Column::Vectors(vectors), Some(row)) => vectors[row].iter().map(f32::to_string).collect(),
+            (Column::Vectors(vectors), None) => {
+                (1..=vectors.first().map_or(0, Vec::len)).map(|at| format!("_{at}")).collect()
+            }
+            (_, None) => vec![String::new()],
+        }
+    };
+    let rows = match columns.first() {
+        Some((_, Column::Texts(texts))) => texts.len(),
+        Some((_, Column::Numbers(numbers))) => numbers.len(),
+        Some((_, Column::Vectors(vectors))) => vectors.len(),
+        None => 0,
+    };
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let header =
+        columns.iter().flat_map(|(name, column)| cells(column, None).into_iter().map(move |end| name.clone() + &end));
+    writer.write_record(header)?;
+    for row in 0..rows {
+        writer.write_record(columns.iter().flat_map(|(_, column)| cells(column, Some(row))))?;
     }
-    match path {
-        Some(path) => Ok(amodal::files::write_atomic(path, |file| file.write_all(&bytes))?),
-        None => show::print(&String::from_utf8_lossy(&bytes)),
-    }
+    Ok(writer.into_inner().map_err(csv::IntoInnerError::into_error)?)
 }
 
 #[derive(Args)]
@@ -116,28 +172,37 @@ pub(crate) struct Embed {
     run: PathBuf,
     /// The table
     data: PathBuf,
-    /// Where the vectors go: .jsonl [default: JSON lines to stdout]
+    /// Where the vectors go: .jsonl, .csv or .parquet [default: JSON lines to stdout]
     #[arg(short)]
     output: Option<PathBuf>,
 }
 
 impl Embed {
     pub(crate) fn run(&self, output: Output) -> anyhow::Result<()> {
-        named(self.output.as_deref(), &["jsonl", "ndjson"])?;
+        named(self.output.as_deref(), FORMATS)?;
         let run = Run::open(&self.run)?;
         let (examples, _, rows) = run.read(&self.data, Some("all"))?;
         let rows = readable(&run, &examples, &rows, output)?;
-        let mut bytes = Vec::new();
-        for (row, vectors) in rows.iter().zip(run.embed(&examples, &rows)?) {
-            for (modality, vector) in vectors {
-                let place = examples.table().row_place(*row);
-                writeln!(bytes, "{}", serde_json::json!({ "row": place, "modality": modality, "vector": vector }))?;
-            }
-        }
-        match &self.output {
-            Some(path) => Ok(amodal::files::write_atomic(path, |file| file.write_all(&bytes))?),
-            None => show::print(&String::from_utf8_lossy(&bytes)),
-        }
+        let vectors = run.embed(&examples, &rows)?;
+        let each = || {
+            let rows = rows.iter().zip(&vectors);
+            rows.flat_map(|(row, vectors)| vectors.iter().map(move |(modality, vector)| (*row, modality, vector)))
+        };
+        let place = |row: usize| examples.table().row_place(row);
+        let lines = || {
+            let line = |(row, modality, vector)| {
+                serde_json::json!({ "row": place(row), "modality": modality, "vector": vector }).to_string()
+            };
+            each().map(line).collect()
+        };
+        let columns = || {
+            vec![
+                ("row".to_string(), Column::Texts(each().map(|(row, _, _)| place(row)).collect())),
+                ("modality".to_string(), Column::Texts(each().map(|(_, modality, _)| modality.clone()).collect())),
+                ("vector".to_string(), Column::Vectors(each().map(|(_, _, vector)| vector.clone()).collect())),
+            ]
+        };
+        write_as(self.output.as_deref(), lines, columns)
     }
 }
 
@@ -147,5 +212,6 @@ pub(crate) fn shown(raw: &Raw) -> String {
         Raw::Text(text) => text.clone(),
         Raw::Numbers(numbers) => numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         Raw::Bytes(bytes) => format!("{} bytes", bytes.len()),
+        Raw::Stored(stored) => format!("{} bytes", stored.bytes()),
     }
 }

@@ -69,7 +69,7 @@ pub(crate) fn train(
     }
     let trained = trained?;
     drop(bar);
-    let Trained { run, examples, splits, skipped, progress, seconds } = &trained;
+    let Trained { run, examples, splits, skipped, progress, seconds, waited } = &trained;
     show::left_out(skipped, output);
     let mut measured = Vec::new();
     for (split, rows) in held_out(splits) {
@@ -85,7 +85,12 @@ pub(crate) fn train(
     let page = build::report(&trained, &measured, notes)?;
     let path = out.join("report.html");
     amodal::files::write_atomic(&path, |file| std::io::Write::write_all(file, page.as_bytes()))?;
-    output.say(format_args!("{} steps in {seconds:.0} s; report: {}", progress.step, path.display()));
+    let waited = if *seconds > 0.0 { waited / seconds * 100.0 } else { 0.0 };
+    let report = path.display();
+    output.say(format_args!(
+        "{} steps in {seconds:.0} s, {waited:.1} % of it waiting for data; report: {report}",
+        progress.step
+    ));
     Ok(measured)
 }
 
@@ -103,5 +108,6 @@ fn absolute(mut data: amodal::config::DataConfig) -> anyhow::Result<amodal::conf
     if !data.path.as_os_str().is_empty() {
         data.path = std::path::absolute(&data.path)?;
     }
+    data.cache_folder = data.cache_folder.map(std::path::absolute).transpose()?;
     Ok(data)
 }

@@ -112,7 +112,7 @@ pub enum OnError {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
-    /// A table (CSV, TSV, JSONL) or a folder of classes, relative to the config's file.
+    /// A table (CSV, TSV, JSONL, Parquet, WebDataset, COCO's captions) or a folder, relative to the config's file.
     pub path: PathBuf,
     /// Column of each modality or task whose column is not called like it.
     #[serde(skip_serializing_if = "Named::is_empty")]
@@ -131,8 +131,11 @@ pub struct DataConfig {
     pub on_error: OnError,
     /// Most rows that `skip` may leave out.
     pub max_errors: usize,
-    /// Decoded values kept in memory, in MB; the rest is decoded again every epoch.
+    /// Decoded media kept in a temporary file, in MB; the rest is decoded again every epoch.
     pub cache_mb: usize,
+    /// Folder of that file; absent: the system's for temporary files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_folder: Option<PathBuf>,
     /// Threads that prepare batches; does not change the result.
     pub loader_threads: usize,
 }
@@ -148,7 +151,8 @@ impl Default for DataConfig {
             test: 0.1,
             on_error: OnError::Stop,
             max_errors: 100,
-            cache_mb: 2048,
+            cache_mb: 8192,
+            cache_folder: None,
             loader_threads: 1,
         }
     }
@@ -177,6 +181,12 @@ pub struct TrainConfig {
     pub evaluate_every: usize,
     /// Probability that a modality is withheld from a row; one always stays.
     pub modality_dropout: f64,
+    /// Share of the batches whose pictures are laid over each other, and their classes with them (mixup).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub mixup: f64,
+    /// Share of the batches whose pictures have a rectangle of another pasted in, and their classes mixed (CutMix).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cutmix: f64,
     /// Modality whose equal values are kept in one batch, so that each is encoded once (questions about one picture).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub together: Option<String>,
@@ -198,6 +208,8 @@ impl Default for TrainConfig {
             patience: 0,
             evaluate_every: 1,
             modality_dropout: 0.0,
+            mixup: 0.0,
+            cutmix: 0.0,
             together: None,
             checkpoint_seconds: 30,
             seed: 0,
@@ -218,6 +230,8 @@ impl TrainConfig {
         within("weight_decay", self.weight_decay, 0.0, 1e3)?;
         within("warmup", self.warmup, 0.0, 1.0)?;
         within("clip", self.clip, 0.0, f64::MAX)?;
+        within("mixup", self.mixup, 0.0, 1.0)?;
+        within("cutmix", self.cutmix, 0.0, 1.0 - self.mixup)?;
         within("modality_dropout", self.modality_dropout, 0.0, 1.0)
     }
 }
@@ -238,6 +252,7 @@ impl Config {
         let mut config = Self::parse(&text, set).map_err(|error| error.in_file(path))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         config.data.path = folder.join(&config.data.path);
+        config.data.cache_folder = config.data.cache_folder.map(|cache| folder.join(cache));
         let targets = config.tasks.values_mut().filter_map(|task| task.target.as_mut());
         config.modalities.values_mut().chain(targets).for_each(|modality| modality.options().place(folder));
         Ok(config)

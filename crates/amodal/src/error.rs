@@ -143,3 +143,22 @@ pub fn suggest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
     let best = known.into_iter().max_by(|a, b| near(a).total_cmp(&near(b)))?;
     (near(&best) > 0.75).then_some(best)
 }
+/// Runs a reader of another crate, and makes a panic in it `None`, with no message on stderr: some of them panic on
+/// damaged input.
+pub(crate) fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
+    use std::{cell::Cell, panic, sync::Once};
+    thread_local!(static GUARDED: Cell<bool> = const { Cell::new(false) });
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !GUARDED.get() {
+                usual(info);
+            }
+        }));
+    });
+    let before = GUARDED.replace(true);
+    let ran = panic::catch_unwind(panic::AssertUnwindSafe(run));
+    GUARDED.set(before);
+    ran.ok()
+}

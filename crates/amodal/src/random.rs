@@ -28,6 +28,8 @@ pub enum Purpose {
     Sampling = 9,
     /// What is drawn while vectors of words are learned.
     Words = 10,
+    /// Which pictures of a batch are mixed.
+    Mix = 11,
 }
 
 /// Any order as likely as another (Fisher and Yates).
@@ -35,6 +37,12 @@ pub fn shuffle<T>(values: &mut [T], random: &mut impl RngExt) {
     for last in (1..values.len()).rev() {
         values.swap(last, random.random_range(0..=last));
     }
+}
+
+/// A number of the normal distribution (Box and Muller 1958, doi:10.1214/aoms/1177706645).
+pub fn normal(random: &mut impl RngExt) -> f64 {
+    let (radius, angle): (f64, f64) = (1.0 - random.random::<f64>(), random.random());
+    (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
 }
 
 /// The stream of one purpose at one place.

@@ -70,6 +70,8 @@ pub struct Trained {
     pub progress: Progress,
     /// Seconds that this call took to train.
     pub seconds: f64,
+    /// Of these seconds those in which the next batch was not ready.
+    pub waited: f64,
 }
 
 impl Trained {
@@ -147,7 +149,7 @@ impl Prepared {
 fn read_table(config: &Config) -> Result<Table> {
     if config.data.path.as_os_str().is_empty() {
         return Err(Error::config("data.path", "is missing")
-            .with_help("name a CSV, TSV or JSONL table, or a folder of classes"));
+            .with_help("name a table (CSV, TSV, JSONL, Parquet, WebDataset, COCO), or a folder of classes"));
     }
     Table::read(&config.data.path)
 }
@@ -205,9 +207,9 @@ pub fn train(config: Config, folder: &Path, resume: bool, watch: &mut dyn Watch)
     let seconds = start.elapsed().as_secs_f64();
     let model = trainer.model.valid();
     checkpoint::save(&folder.join(MODEL), &weights::read(&model), "")?;
-    let progress = trainer.progress.clone();
+    let (progress, waited) = (trainer.progress.clone(), trainer.waited.as_secs_f64());
     let run = Run { folder: folder.to_path_buf(), config, model };
-    Ok(Trained { run, examples, splits, skipped, progress, seconds })
+    Ok(Trained { run, examples, splits, skipped, progress, seconds, waited })
 }
 
 /// Decodes every row of every split, and leaves out those that cannot be read where the policy is to skip.

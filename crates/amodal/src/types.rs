@@ -1,5 +1,5 @@
 //! The values that pass between stages.
-use crate::{Error, Result, suggest};
+use crate::{Error, Result, data::Stored, suggest};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,6 +15,8 @@ pub enum Raw {
     Text(String),
     /// The content of a media file.
     Bytes(Arc<[u8]>),
+    /// The content of a media file that lies in a larger one; its table reads it when asked for.
+    Stored(Stored),
 }
 
 /// One value, decoded and ready to be stacked into a batch.
@@ -108,16 +110,6 @@ impl Item {
         match self {
             Self::Ids(ids) | Self::Tagged { ids, .. } => ids.len(),
             Self::Series { values, .. } => values.len(),
-            Self::Image { pixels, .. } | Self::Video { pixels, .. } => pixels.len(),
-        }
-    }
-
-    /// Memory held, in bytes.
-    pub fn bytes(&self) -> usize {
-        match self {
-            Self::Ids(ids) => ids.len() * 4,
-            Self::Tagged { ids, tags } => (ids.len() + tags.len()) * 4,
-            Self::Series { values, .. } => values.len() * 4,
             Self::Image { pixels, .. } | Self::Video { pixels, .. } => pixels.len(),
         }
     }

@@ -4,6 +4,7 @@
 mod bad_input;
 mod data;
 mod demo;
+mod formats;
 mod golden;
 mod interrupted;
 mod pipeline;

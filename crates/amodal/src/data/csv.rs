@@ -35,7 +35,7 @@ pub(super) fn read(path: &Path, bytes: &[u8], delimiter: u8) -> Result<Table> {
         }
         for (cell, column) in record.cells.into_iter().zip(&columns) {
             if cell.len() > CELL_LIMIT {
-                return Err(oversize(path, record.line, column, cell.len()));
+                return Err(oversize(format!("{}, column {column:?}", at(record.line)), cell.len()));
             }
             cells.push((!cell.is_empty()).then_some(Raw::Text(cell)));
         }

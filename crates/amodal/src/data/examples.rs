@@ -1,4 +1,5 @@
 //! A table read through a model's modalities: decoded values, each different one once.
+use super::cache::{Cache, Place};
 use super::{Source, Table, count};
 use crate::{
     Batch, Config, Error, Input, Item, Model, Named, Raw, Result,
@@ -11,10 +12,7 @@ use rayon::prelude::*;
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, OnceLock},
 };
 
 /// A row without a value.
@@ -26,8 +24,7 @@ pub struct Examples {
     inputs: Vec<Field>,
     targets: Vec<Field>,
     groups: Vec<u64>,
-    cache_bytes: usize,
-    cached: AtomicUsize,
+    cache: Cache,
 }
 
 /// One modality's column.
@@ -41,7 +38,13 @@ struct Field {
     slots: Vec<u32>,
     /// The first row of each different value.
     first: Vec<usize>,
-    items: Vec<OnceLock<Arc<Item>>>,
+    kept: Kept,
+}
+
+/// What is decoded once: media in a file, the rest in memory.
+enum Kept {
+    Media(Vec<OnceLock<Place>>),
+    Small(Vec<OnceLock<Arc<Item>>>),
 }
 
 /// How rows are changed at random in training.
@@ -113,8 +116,8 @@ impl Examples {
             None => hash(&Raw::Numbers(vec![row as f32])).wrapping_add(row as u64),
         });
         let groups = groups.collect();
-        let cache_bytes = config.data.cache_mb * 1_000_000;
-        Ok(Self { inputs, targets, groups, cache_bytes, cached: AtomicUsize::new(0), table })
+        let cache = Cache::new(config.data.cache_mb as u64 * 1_000_000, config.data.cache_folder.as_deref());
+        Ok(Self { inputs, targets, groups, cache, table })
     }
 
     /// The table.
@@ -280,9 +283,12 @@ impl Examples {
 
     /// A value, from the cache or decoded now.
     fn item(&self, field: &Field, slot: u32) -> Result<Arc<Item>> {
-        let cell = &field.items[slot as usize];
-        if let Some(item) = cell.get() {
-            return Ok(item.clone());
+        let kept = match &field.kept {
+            Kept::Media(places) => self.cache.get(&places[slot as usize]).map(Arc::new),
+            Kept::Small(items) => items[slot as usize].get().cloned(),
+        };
+        if let Some(item) = kept {
+            return Ok(item);
         }
         let row = field.first[slot as usize];
         let modality = field.modality.get();
@@ -290,7 +296,7 @@ impl Examples {
         let source = field.source.as_ref().expect("a field without a column has no values");
         let raw = source.value(&self.table, row)?.expect("a slot is a value that is not empty");
         let item = match (modality.is_media(), source, raw.as_ref()) {
-            (true, Source::Column(column), Raw::Text(_)) => {
+            (true, Source::Column(column), Raw::Text(_)) | (_, Source::Column(column), Raw::Stored(_)) => {
                 read(&Raw::Bytes(self.table.media(row, *column)?)).map_err(|error| match error {
                     // a place of its own is one inside of the file: a moment, a picture of a folder
                     Error::Data { at, problem, help } => {
@@ -304,9 +310,9 @@ impl Examples {
             _ => read(&raw).map_err(|error| error.within(&source.place(&self.table, row)))?,
         };
         let item = Arc::new(item);
-        let held = self.cached.fetch_add(item.bytes(), Ordering::Relaxed);
-        if held < self.cache_bytes {
-            let _ = cell.set(item.clone());
+        match &field.kept {
+            Kept::Media(places) => self.cache.put(&places[slot as usize], &item),
+            Kept::Small(items) => drop(items[slot as usize].set(item.clone())),
         }
         Ok(item)
     }
@@ -344,6 +350,7 @@ fn hash(raw: &Raw) -> u64 {
         Raw::Numbers(numbers) => numbers.iter().for_each(|number| number.to_bits().hash(&mut hasher)),
         Raw::Text(text) => text.hash(&mut hasher),
         Raw::Bytes(bytes) => bytes.hash(&mut hasher),
+        Raw::Stored(stored) => stored.hash(&mut hasher),
     }
     hasher.finish()
 }
@@ -369,8 +376,11 @@ impl Field {
                 }
             }
         }
-        let items = first.iter().map(|_| OnceLock::new()).collect();
-        Self { name: name.to_string(), source, modality: modality.clone(), is_target: false, slots, first, items }
+        let kept = match modality.get().is_media() {
+            true => Kept::Media(first.iter().map(|_| OnceLock::new()).collect()),
+            false => Kept::Small(first.iter().map(|_| OnceLock::new()).collect()),
+        };
+        Self { name: name.to_string(), source, modality: modality.clone(), is_target: false, slots, first, kept }
     }
 }
 

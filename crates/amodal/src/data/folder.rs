@@ -2,6 +2,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::shards;
 use super::split::is_split;
 use super::table::{Cells, Rows, Table, count};
 use crate::{Error, Raw, Result};
@@ -52,7 +53,7 @@ const DEPTH_LIMIT: usize = 16;
 pub(super) fn read(path: &Path) -> Result<Table> {
     let metadata: Vec<PathBuf> = metadata_files(path);
     match metadata.as_slice() {
-        [] => classes(path),
+        [] => shards::read_folder(path)?.map_or_else(|| classes(path), Ok),
         [one] => {
             let table = Table::read(one)?;
             table.column("file_name")?;
@@ -121,7 +122,8 @@ fn classes(path: &Path) -> Result<Table> {
         }
     }
     if cells.is_empty() {
-        let help = "expected a table (.csv, .tsv, .jsonl), or a folder of pictures or sounds, one folder a class";
+        let help =
+            "expected a table (.csv, .jsonl, .parquet, .tar), or a folder of pictures or sounds, one folder a class";
         return Err(Error::data(path.display().to_string(), "no media file in the folder").with_help(help));
     }
     let mut table = Table::new(path, columns, cells, Rows::Files(0))?.with_folder(path);
@@ -194,13 +196,13 @@ fn numbers_padded(name: &str) -> String {
     padded
 }
 
-struct Entry {
-    name: String,
-    folder: bool,
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) folder: bool,
 }
 
 /// What stands in a folder, by name, without hidden files.
-fn entries(folder: &Path) -> Result<Vec<Entry>> {
+pub(super) fn entries(folder: &Path) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
         let entry = entry.map_err(Error::io(folder))?;
@@ -318,7 +320,7 @@ mod tests {
             (
                 &[("a.txt", "")],
                 "photos: no media file in the folder",
-                "expected a table (.csv, .tsv, .jsonl), or a folder of pictures or sounds, one folder a class",
+                "expected a table (.csv, .jsonl, .parquet, .tar), or a folder of pictures or sounds, one folder a class",
             ),
             (
                 &[("a.png", ""), ("cat/b.png", "")],

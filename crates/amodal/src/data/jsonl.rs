@@ -28,10 +28,10 @@ pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Table> {
             let cell = cell(value).map_err(|problem| Error::data(format!("{at}, column {name:?}"), problem))?;
             match &cell {
                 Some(Raw::Text(text)) if text.len() > CELL_LIMIT => {
-                    return Err(oversize(path, index + 1, &name, text.len()));
+                    return Err(oversize(format!("{at}, column {name:?}"), text.len()));
                 }
                 Some(Raw::Numbers(numbers)) if numbers.len() * 4 > CELL_LIMIT => {
-                    return Err(oversize(path, index + 1, &name, numbers.len() * 4));
+                    return Err(oversize(format!("{at}, column {name:?}"), numbers.len() * 4));
                 }
                 _ => row[column] = cell,
             }
@@ -43,6 +43,16 @@ pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Table> {
         row.resize(columns.len(), None);
     }
     Table::new(path, columns, rows.into_iter().flatten().collect(), Rows::Lines(lines))
+}
+
+/// The names and values of one object, in order; what is itself an object, or an array of other things than numbers, is
+/// left out. An error has no place yet.
+///
+/// # Errors
+/// [`Error::Data`] for what is no object.
+pub(super) fn fields(text: &str) -> Result<Vec<(String, Option<Raw>)>> {
+    let fields = object(text.trim())?.into_iter();
+    Ok(fields.filter_map(|(name, value)| cell(value).ok().map(|cell| (name, cell))).collect())
 }
 
 /// The names and values of one line, in order; an error has no place yet.
@@ -96,7 +106,7 @@ impl<'de> Visitor<'de> for Pairs {
     }
 }
 
-fn cell(value: Value) -> Result<Option<Raw>, String> {
+pub(super) fn cell(value: Value) -> Result<Option<Raw>, String> {
     Ok(match value {
         Value::Null => None,
         Value::String(text) => Some(Raw::Text(text)),
@@ -132,7 +142,7 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-fn whole_and_long(value: &Number) -> bool {
+pub(super) fn whole_and_long(value: &Number) -> bool {
     let whole = value.as_i64().map(i128::from).or(value.as_u64().map(i128::from));
     whole.is_some_and(|whole| (whole as f32) as i128 != whole)
 }

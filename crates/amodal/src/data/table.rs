@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{csv, folder, jsonl};
+use super::store::Store;
+use super::{coco, csv, folder, jsonl, shards};
 use crate::error::suggest;
 use crate::files::read_regular;
 use crate::media::video;
@@ -27,6 +28,7 @@ pub struct Table {
     cells: Cells, // [rows × columns]
     pub(super) rows: Rows,
     media_limit: u64,
+    stores: Vec<Store>,
     pub(super) notes: Vec<String>,
 }
 
@@ -37,12 +39,28 @@ pub(super) enum Rows {
     Lines(Vec<usize>),
     /// Each row is the file that this column names.
     Files(usize),
+    /// Rows of several files, or those that have no lines.
+    Parts(Vec<Part>),
     /// Made in memory.
     Memory,
 }
 
+/// Rows of one file.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    /// The first of them.
+    first: usize,
+    path: PathBuf,
+    /// Column that names them; none: they are counted.
+    key: Option<usize>,
+    /// What they are called.
+    noun: &'static str,
+}
+
 impl Table {
-    /// Reads a table; the ending of `path` says how (`.csv`, `.tsv`, `.jsonl`, `.ndjson`), a folder is a folder of media.
+    /// Reads a table; the ending of `path` says how: `.csv`, `.tsv`, `.jsonl`, `.ndjson`, `.parquet`, `.tar` and `.tar.gz`
+    /// (WebDataset), `.json` (COCO's captions). A range such as `{000..099}` stands for many Parquet files or archives. A
+    /// folder is one of such files, or of media.
     ///
     /// # Errors
     /// [`Error::Data`] with file and line for whatever cannot be read as it stands; nothing is skipped silently.
@@ -56,11 +74,12 @@ impl Table {
             "csv" => |path, bytes| csv::read(path, bytes, b','),
             "tsv" => |path, bytes| csv::read(path, bytes, b'\t'),
             "jsonl" | "ndjson" => jsonl::read,
+            "json" => coco::read,
+            _ if shards::is_shard(path) => return shards::read(path),
             _ if !path.exists() => return Err(Error::data(at(), "no such file or folder")),
             _ => {
-                let problem = "not a table, expected .csv, .tsv, .jsonl, .ndjson or a folder of media";
-                let help = if ending == "json" { "write one object a line and name the file .jsonl" } else { "" };
-                return Err(Error::data(at(), problem).with_help(help));
+                let problem = "not a table, expected .csv, .tsv, .jsonl, .parquet, .tar, .json (COCO) or a folder";
+                return Err(Error::data(at(), problem));
             }
         };
         let bytes = read_regular(path, u64::MAX - 1).map_err(|problem| Error::data(at(), problem))?;
@@ -106,7 +125,8 @@ impl Table {
             return Err(Error::data(at, "no rows"));
         }
         let folder = Some(path.parent().unwrap_or(Path::new("")).to_path_buf());
-        Ok(Self { path: path.to_path_buf(), folder, columns, cells, rows, media_limit: MEDIA_LIMIT, notes: vec![] })
+        let path = path.to_path_buf();
+        Ok(Self { path, folder, columns, cells, rows, media_limit: MEDIA_LIMIT, stores: vec![], notes: vec![] })
     }
 
     /// The same table, reading relative media paths from `folder`.
@@ -187,6 +207,14 @@ impl Table {
                 let name = self.cell(row, *column).map(shown).unwrap_or_default();
                 self.path.join(name.as_ref()).display().to_string()
             }
+            Rows::Parts(parts) => {
+                let part = &parts[parts.partition_point(|part| part.first <= row).saturating_sub(1)];
+                let path = part.path.display();
+                match part.key.and_then(|key| self.cell(row, key)) {
+                    Some(key) => format!("{path}, {} {:?}", part.noun, shown(key)),
+                    None => format!("{path}, {} {}", part.noun, row - part.first + 1),
+                }
+            }
             Rows::Memory => format!("row {}", row + 1),
         }
     }
@@ -211,6 +239,14 @@ impl Table {
                 return Err(fail(format!("{} bytes, the limit is {}", bytes.len(), self.media_limit)));
             }
             Some(Raw::Bytes(bytes)) => return Ok(bytes.clone()),
+            Some(Raw::Stored(stored)) if stored.bytes() > self.media_limit => {
+                return Err(fail(format!("{} bytes, the limit is {}", stored.bytes(), self.media_limit)));
+            }
+            Some(Raw::Stored(stored)) if stored.bytes() == 0 => return Err(fail("the file is empty".into())),
+            Some(Raw::Stored(stored)) => {
+                let bytes = self.stores[stored.store as usize].read(stored);
+                return bytes.map(Arc::from).map_err(|error| fail(format!("cannot be read ({error})")));
+            }
             Some(Raw::Text(name)) => name,
             Some(Raw::Numbers(_)) => return Err(fail("a number, expected the name of a file".into())),
             None => return Err(fail("empty, expected the name of a file".into())),
@@ -257,6 +293,126 @@ pub(crate) fn shown(value: &Raw) -> Cow<'_, str> {
         Raw::Text(text) => Cow::Borrowed(text),
         Raw::Numbers(numbers) => numbers.iter().map(f32::to_string).collect::<Vec<_>>().join(" ").into(),
         Raw::Bytes(bytes) => format!("{} bytes", bytes.len()).into(),
+        Raw::Stored(stored) => format!("{} bytes", stored.bytes()).into(),
+    }
+}
+
+/// A table in the making, whose columns are found on the way.
+pub(super) struct Builder {
+    path: PathBuf,
+    columns: Vec<String>,
+    known: HashMap<String, usize>,
+    rows: Vec<Cells>,
+    parts: Vec<Part>,
+    stores: Vec<Store>,
+    notes: Vec<String>,
+}
+
+impl Builder {
+    /// An empty table.
+    pub(super) fn new(path: &Path) -> Self {
+        let (columns, known, rows) = (Vec::new(), HashMap::new(), Vec::new());
+        Self { path: path.to_path_buf(), columns, known, rows, parts: vec![], stores: vec![], notes: vec![] }
+    }
+
+    /// From here on the rows are of another file; `key` is the column that names them, `noun` what they are called.
+    pub(super) fn part(&mut self, path: &Path, key: Option<&str>, noun: &'static str) {
+        let key = key.map(|key| self.column(key));
+        self.parts.push(Part { first: self.rows.len(), path: path.to_path_buf(), key, noun });
+    }
+
+    /// Adds a file of contents, and says its number.
+    pub(super) fn store(&mut self, store: Store) -> u32 {
+        self.stores.push(store);
+        self.stores.len() as u32 - 1
+    }
+
+    /// The number that the next store will have.
+    pub(super) fn next_store(&self) -> u32 {
+        self.stores.len() as u32
+    }
+
+    /// Number of rows.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Something to be shown as a warning.
+    pub(super) fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
+    fn column(&mut self, name: &str) -> usize {
+        if let Some(column) = self.known.get(name) {
+            return *column;
+        }
+        self.columns.push(name.to_string());
+        self.known.insert(name.to_string(), self.columns.len() - 1);
+        self.columns.len() - 1
+    }
+
+    /// Whether a row has a value in a column.
+    pub(super) fn has(&self, row: &Cells, name: &str) -> bool {
+        self.known.get(name).and_then(|column| row.get(*column)).is_some_and(Option::is_some)
+    }
+
+    /// Writes a value into a row that is not yet part of the table.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a value over the limit.
+    pub(super) fn put(&mut self, row: &mut Cells, name: &str, cell: Option<Raw>) -> Result<()> {
+        let column = self.column(name);
+        if row.len() <= column {
+            row.resize(column + 1, None);
+        }
+        let bytes = match &cell {
+            Some(Raw::Text(text)) => text.len(),
+            Some(Raw::Numbers(numbers)) => numbers.len() * 4,
+            _ => 0,
+        };
+        if bytes > CELL_LIMIT {
+            let at = match self.parts.last() {
+                Some(Part { first, path, noun, .. }) => {
+                    format!("{}, {noun} {}", path.display(), self.rows.len() - first + 1)
+                }
+                None => self.path.display().to_string(),
+            };
+            return Err(oversize(format!("{at}, column {name:?}"), bytes));
+        }
+        row[column] = cell;
+        Ok(())
+    }
+
+    /// Adds a row.
+    pub(super) fn push(&mut self, row: Cells) {
+        self.rows.push(row);
+    }
+
+    /// Writes one value into all rows from `first` on that have none in that column.
+    pub(super) fn fill(&mut self, first: usize, name: &str, value: &Raw) {
+        let column = self.column(name);
+        for row in &mut self.rows[first..] {
+            if row.len() <= column {
+                row.resize(column + 1, None);
+            }
+            row[column].get_or_insert_with(|| value.clone());
+        }
+    }
+
+    /// The table.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where it has no rows or no columns.
+    pub(super) fn done(self) -> Result<Table> {
+        let width = self.columns.len();
+        let mut cells = Cells::with_capacity(width * self.rows.len());
+        for mut row in self.rows {
+            row.resize(width, None);
+            cells.extend(row);
+        }
+        let mut table = Table::new(&self.path, self.columns, cells, Rows::Parts(self.parts))?;
+        (table.stores, table.notes) = (self.stores, self.notes);
+        Ok(table)
     }
 }
 
@@ -292,8 +448,7 @@ pub(super) fn text<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str> {
 }
 
 /// The error of a cell that holds too much.
-pub(super) fn oversize(path: &Path, line: usize, column: &str, bytes: usize) -> Error {
-    let at = format!("{}:{line}, column {column:?}", path.display());
+pub(super) fn oversize(at: String, bytes: usize) -> Error {
     Error::data(at, format!("a cell of {bytes} bytes, the limit is {CELL_LIMIT}"))
         .with_help("store long values in files of their own and name the file in the cell")
 }

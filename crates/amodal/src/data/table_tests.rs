@@ -55,8 +55,10 @@ fn the_ending_decides() {
     assert_eq!(read("a.tsv", "a\tb\n1\t2\n").unwrap().columns(), ["a", "b"]);
     assert_eq!(read("a.jsonl", "{\"a\": 1}").unwrap().columns(), ["a"]);
     assert_eq!(read("a.ndjson", "{\"a\": 1}").unwrap().columns(), ["a"]);
-    let problem = "data/a.json: not a table, expected .csv, .tsv, .jsonl, .ndjson or a folder of media".to_string();
-    assert_eq!(read("a.json", "[]").unwrap_err(), (problem, "write one object a line and name the file .jsonl".into()));
+    let problem = "data/a.xml: not a table, expected .csv, .tsv, .jsonl, .parquet, .tar, .json (COCO) or a folder";
+    assert_eq!(read("a.xml", "[]").unwrap_err(), (problem.to_string(), String::new()));
+    let (problem, help) = read("a.json", "[]").unwrap_err();
+    assert!(problem.starts_with("data/a.json: ") && help.ends_with("a table of one object a line is named .jsonl"));
     let error = |name| Table::read(Path::new(name)).unwrap_err().to_string();
     assert_eq!(error("missing/a.csv"), "missing/a.csv: no such file");
     assert_eq!(error("missing/a"), "missing/a: no such file or folder");

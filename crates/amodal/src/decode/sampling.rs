@@ -2,7 +2,7 @@
 use crate::{
     Result, Tokens,
     modalities::text::{END, UNKNOWN},
-    random::{Purpose, Random, RngExt, random},
+    random::{Purpose, Random, RngExt, normal, random},
     types::{Written, at_least, within},
 };
 use burn::tensor::{Device, Int, Tensor, TensorData, activation::log_softmax};
@@ -95,12 +95,7 @@ impl Sampling {
         let mut drawn = Vec::with_capacity(batch * numbers);
         for row in 0..batch {
             let mut random = self.random(row);
-            drawn.extend((0..numbers).map(|_| {
-                // Box and Muller 1958
-                let (radius, angle): (f64, f64) = (1.0 - random.random::<f64>(), random.random());
-                let normal = (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos();
-                (normal * self.temperature) as f32
-            }));
+            drawn.extend((0..numbers).map(|_| (normal(&mut random) * self.temperature) as f32));
         }
         Tensor::from_data(TensorData::new(drawn, [batch, numbers]), device)
     }

@@ -140,8 +140,8 @@ pub(super) fn check_length(samples: u64, sample_rate_hz: u32, limits: &SoundLimi
 /// Runs the library's decoder so that a panic in it is an error: Vorbis headers with a right checksum and wrong contents
 /// make it panic (symphonia 0.5.5, `codebook.rs:141`, `floor.rs:809`; a test below).
 fn guarded(name: &str, bytes: &[u8], limits: &SoundLimits) -> Result<Sound> {
-    std::panic::catch_unwind(|| packets(name, bytes, limits))
-        .unwrap_or_else(|_| Err(Error::data("", format!("damaged {name}: the decoder gave up"))))
+    crate::error::guarded(|| packets(name, bytes, limits))
+        .unwrap_or_else(|| Err(Error::data("", format!("damaged {name}: the decoder gave up"))))
 }
 
 /// A word on what is in an Ogg file instead of Vorbis.

@@ -9,6 +9,8 @@ pub mod audio;
 pub mod augment;
 pub mod cepstrum;
 mod container;
+#[cfg(feature = "ffmpeg")]
+mod ffmpeg;
 mod film;
 mod griffin_lim;
 pub mod image;

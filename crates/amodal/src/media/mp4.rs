@@ -201,8 +201,7 @@ fn read<'a>(bytes: &'a [u8], limits: &ClipLimits) -> Result<Film<'a>> {
             continue;
         }
         if optional(&moov, b"mvex").is_some() {
-            let help = "write it as one piece: ffmpeg -i CLIP.mp4 -c copy -movflags +faststart WHOLE.mp4";
-            return Err(Error::data("", "MP4 in fragments is not read").with_help(help));
+            return Err(Error::data("", "MP4 in fragments is not read").with_help(CONVERT));
         }
         return read_track(bytes, &track, &media, limits);
     }

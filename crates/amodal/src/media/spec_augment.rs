@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::random::{Random, RngExt};
+use crate::random::{Random, RngExt, normal};
 use crate::{Error, Result};
 
 /// What is hidden and shifted, and how much; all of it is off by default.
@@ -24,13 +24,17 @@ pub struct SpecAugment {
     pub time_shift: usize,
     /// Shift along frequency either way, in bands at most: as if the pitch were another.
     pub mel_shift: usize,
+    /// Speeds from `1 - speed` to `1 + speed` (Ko et al. 2015, doi:10.21437/Interspeech.2015-711), the pitch as it is.
+    pub speed: f32,
+    /// Standard deviation of noise in every value, drawn from 0 to this for each sound.
+    pub noise: f32,
 }
 
 impl SpecAugment {
     /// Whether [`apply`](Self::apply) changes nothing.
     pub fn is_off(&self) -> bool {
         let masks = (self.time_masks > 0 && self.time_width > 0.0) || (self.mel_masks > 0 && self.mel_width > 0.0);
-        !masks && self.time_shift == 0 && self.mel_shift == 0
+        !masks && self.time_shift == 0 && self.mel_shift == 0 && self.speed == 0.0 && self.noise == 0.0
     }
 
     /// Whether every option is in its range.
@@ -43,17 +47,19 @@ impl SpecAugment {
                 return Err(Error::config(name, format!("{count} is not from 0 to 100")));
             }
         }
-        for (name, share) in [("time_width", self.time_width), ("mel_width", self.mel_width)] {
-            if !(0.0..=1.0).contains(&share) {
-                return Err(Error::config(name, format!("{share} is not from 0 to 1")));
+        let shares = [("time_width", self.time_width, 1.0), ("mel_width", self.mel_width, 1.0)];
+        for (name, share, most) in shares.into_iter().chain([("speed", self.speed, 0.9), ("noise", self.noise, 10.0)]) {
+            if !(0.0..=most).contains(&share) {
+                return Err(Error::config(name, format!("{share} is not from 0 to {most}")));
             }
         }
         Ok(())
     }
 
-    /// Shifts, then masks, in place; the same random stream gives the same spectrogram.
+    /// Shifts, masks, plays faster or slower, and adds noise, in place; the same random stream gives the same spectrogram.
     ///
-    /// A hidden value becomes the mean of the spectrogram; what a shift leaves empty becomes its least value (silence).
+    /// A hidden value becomes the mean of the spectrogram; what a shift or a higher speed leaves empty becomes its least value
+    /// (silence).
     ///
     /// # Shapes
     /// - `values`: `[frames, num_mels]`, row by row
@@ -80,6 +86,14 @@ impl SpecAugment {
             let (start, width) = mask_of(self.mel_width, num_mels, random);
             values.chunks_exact_mut(num_mels).for_each(|frame| frame[start..start + width].fill(mean));
         }
+        if self.speed > 0.0 {
+            let speed = 1.0 + self.speed * (2.0 * random.random::<f32>() - 1.0);
+            play(values, num_mels, speed, least);
+        }
+        if self.noise > 0.0 {
+            let deviation = self.noise * random.random::<f32>();
+            values.iter_mut().for_each(|value| *value += deviation * normal(random) as f32);
+        }
     }
 }
 
@@ -92,6 +106,23 @@ fn mask_of(widest: f32, length: usize, random: &mut Random) -> (usize, usize) {
 fn shift_of(most: usize, length: usize, random: &mut Random) -> isize {
     let most = most.min(length);
     if most == 0 { 0 } else { random.random_range(0..=2 * most) as isize - most as isize }
+}
+
+/// The frames at another speed: each lies between two of the given, by how near it is to them.
+fn play(values: &mut [f32], num_mels: usize, speed: f32, fill: f32) {
+    let given = values.to_vec();
+    let frames = given.len() / num_mels;
+    for (at, frame) in values.chunks_exact_mut(num_mels).enumerate() {
+        let place = at as f32 * speed;
+        let (before, part) = (place as usize, place.fract());
+        let row = |at: usize| (at < frames).then(|| &given[at * num_mels..][..num_mels]);
+        match (row(before), row(before + 1).or_else(|| row(before))) {
+            (Some(before), Some(behind)) => {
+                frame.iter_mut().zip(before.iter().zip(behind)).for_each(|(value, (a, b))| *value = a + (b - a) * part);
+            }
+            _ => frame.fill(fill),
+        }
+    }
 }
 
 /// Moves values towards the end (or the start, if negative) and fills the gap.
@@ -177,8 +208,15 @@ mod tests {
 
     #[test]
     fn any_size_is_served_and_one_stream_gives_one_result() {
-        let all =
-            SpecAugment { time_masks: 2, time_width: 1.0, mel_masks: 2, mel_width: 1.0, time_shift: 99, mel_shift: 99 };
+        let all = SpecAugment {
+            time_masks: 2,
+            time_width: 1.0,
+            mel_masks: 2,
+            mel_width: 1.0,
+            time_shift: 99,
+            mel_shift: 99,
+            ..Default::default()
+        };
         for frames in [0, 1, 2, 7] {
             for seed in 0..50 {
                 assert_eq!(applied(&all, frames, seed), applied(&all, frames, seed));
@@ -195,5 +233,37 @@ mod tests {
         assert!(SpecAugment { time_width: f32::NAN, ..Default::default() }.check().is_err());
         assert!(SpecAugment { time_masks: 101, ..Default::default() }.check().is_err());
         SpecAugment::default().check().unwrap();
+    }
+
+    #[test]
+    fn speeds_move_frames_and_leave_the_pitch() {
+        let mut values: Vec<f32> = (0..20).flat_map(|frame| [frame as f32, 100.0 + frame as f32]).collect();
+        let given = values.clone();
+        play(&mut values, 2, 1.0, -1.0);
+        assert_eq!(values, given);
+        play(&mut values, 2, 1.5, -1.0);
+        assert_eq!(values[..6], [0.0, 100.0, 1.5, 101.5, 3.0, 103.0]);
+        assert_eq!(values[values.len() - 2..], [-1.0, -1.0], "what is left is silence");
+        let mut values = given.clone();
+        play(&mut values, 2, 0.5, -1.0);
+        assert_eq!(values[..6], [0.0, 100.0, 0.5, 100.5, 1.0, 101.0]);
+        let speeds: std::collections::HashSet<_> = (0..20)
+            .map(|seed| applied(&SpecAugment { speed: 0.2, ..Default::default() }, 20, seed)[MELS].to_bits())
+            .collect();
+        assert!(speeds.len() > 15, "a speed of its own each time");
+    }
+
+    #[test]
+    fn noise_has_the_deviation_that_was_drawn() {
+        let mut widest = 0.0_f32;
+        for seed in 0..50 {
+            let noisy = applied(&SpecAugment { noise: 2.0, ..Default::default() }, 100, seed);
+            let noise: Vec<f32> = noisy.iter().zip(numbered(100)).map(|(noisy, given)| noisy - given).collect();
+            let mean = noise.iter().sum::<f32>() / noise.len() as f32;
+            let deviation = (noise.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / noise.len() as f32).sqrt();
+            assert!(deviation <= 2.2 && mean.abs() < 0.4, "{deviation} {mean}");
+            widest = widest.max(deviation);
+        }
+        assert!(widest > 1.5, "{widest}");
     }
 }

@@ -149,10 +149,17 @@ pub fn decode(
         });
     }
     if mp4::is_mp4(bytes) {
-        return mp4::decode(bytes, count, limits, keep);
+        let clip = mp4::decode(bytes, count, limits, &mut keep);
+        return match clip {
+            Err(error) if error.help().is_some_and(|help| help.starts_with(CONVERT)) => {
+                other(("MP4", error), bytes, count, limits, keep)
+            }
+            clip => clip,
+        };
     }
     if let Some(name) = other_format(bytes) {
-        return Err(Error::data("", format!("{name} is not read")).with_help(CONVERT));
+        let error = Error::data("", format!("{name} is not read")).with_help(CONVERT);
+        return other((name, error), bytes, count, limits, keep);
     }
     if let Some(clip) = animation::decode(bytes, count, limits, &mut keep)? {
         return Ok(clip);
@@ -165,10 +172,34 @@ pub fn decode(
     Timeline::of([1.0 / limits.frame_rate]).clip(1, limits, |_| Ok(vec![still]))
 }
 
+/// A film that is not read here, and why: the feature `ffmpeg` has the program of that name read it.
+#[cfg(feature = "ffmpeg")]
+fn other(
+    (name, _): (&str, Error),
+    bytes: &[u8],
+    count: usize,
+    limits: &ClipLimits,
+    keep: impl FnMut(Picture) -> Picture,
+) -> Result<Clip> {
+    super::ffmpeg::decode(name, bytes, count, limits, keep)
+}
+
+#[cfg(not(feature = "ffmpeg"))]
+fn other(
+    (_, error): (&str, Error),
+    _: &[u8],
+    _: usize,
+    _: &ClipLimits,
+    _: impl FnMut(Picture) -> Picture,
+) -> Result<Clip> {
+    Err(error)
+}
+
 /// Longer side that an SVG is drawn with.
 const SVG_SIZE: usize = 256;
 /// How to get what is read.
-pub(super) const CONVERT: &str = "convert it: ffmpeg -i CLIP -c:v libx264 -pix_fmt yuv420p CLIP.mp4";
+pub(super) const CONVERT: &str = "convert it: ffmpeg -i CLIP -c:v libx264 -pix_fmt yuv420p CLIP.mp4; or build amodal with \
+     `--features ffmpeg`, and have ffmpeg on the path";
 /// First bytes of pictures in a row.
 const ROW: &[u8] = b"amodal pictures\n";
 

@@ -131,5 +131,6 @@ pub(crate) fn kind(raw: &Raw) -> String {
         Raw::Numbers(numbers) => format!("{} numbers", numbers.len()),
         Raw::Text(text) => format!("{:?}", text.chars().take(60).collect::<String>()),
         Raw::Bytes(bytes) => format!("{} bytes", bytes.len()),
+        Raw::Stored(stored) => format!("{} bytes", stored.bytes()),
     }
 }

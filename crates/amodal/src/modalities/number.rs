@@ -87,7 +87,8 @@ pub(crate) fn number(raw: &Raw) -> Result<f64> {
         Raw::Text(text) => text.trim().parse().ok(),
         _ => None,
     };
-    let value = value.filter(|value: &f64| (*value as f32).is_finite());
+    // as near as a batch can hold it, so that a table says the same in every format
+    let value = value.map(|value: f64| f64::from(value as f32)).filter(|value| value.is_finite());
     value.ok_or_else(|| Error::data("", format!("{}, expected a finite number", kind(raw))))
 }
 
@@ -99,7 +100,7 @@ fn numbers(raw: &Raw, width: usize, several: bool) -> Result<Vec<f64>> {
     let values = match raw {
         Raw::Numbers(numbers) => Some(numbers.iter().copied().map(f64::from).collect()),
         Raw::Text(text) => split(text),
-        Raw::Bytes(_) => None,
+        Raw::Bytes(_) | Raw::Stored(_) => None,
     };
     let right = |values: &Vec<f64>| values.len() == width && !values.iter().any(|value| value.is_infinite());
     values.filter(right).ok_or_else(|| {

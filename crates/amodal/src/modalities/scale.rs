@@ -42,7 +42,7 @@ impl Scale {
         }
         let (mean, deviation) = (self.mean[channel], self.deviation[channel]);
         let problem =
-            format!("{value:e}, where the training rows have a mean of {mean} and a deviation of {deviation}");
+            format!("{:e}, where the training rows have a mean of {mean} and a deviation of {deviation}", value as f32);
         Err(Error::data("", problem).with_help("correct the number, or leave the cell empty"))
     }
 

@@ -85,7 +85,7 @@ fn steps(raw: &Raw) -> Result<(Vec<f64>, Option<usize>)> {
         },
         Raw::Text(text) if text.contains(';') => text.split(';').map(split).collect::<Option<_>>().ok_or_else(wrong)?,
         Raw::Text(text) => return split(text).map(|numbers| (numbers, None)).ok_or_else(wrong),
-        Raw::Bytes(_) => return Err(wrong()),
+        Raw::Bytes(_) | Raw::Stored(_) => return Err(wrong()),
     };
     let channels = steps.first().map_or(0, Vec::len);
     match steps.iter().position(|step| step.len() != channels) {

@@ -8,7 +8,7 @@ use crate::{
         video::{Clip, ClipLimits, decode},
         write,
     },
-    random::Random,
+    random::{Random, RngExt},
     types::{Build, at_least, within},
 };
 use burn::module::Module;
@@ -37,6 +37,8 @@ pub struct VideoConfig {
     pub max_megapixels: f64,
     /// Random changes in training, the same for all frames of a clip; all off by default. `flip` turns movements round.
     pub augment: Augment,
+    /// Probability in training that the frame before or behind is shown in the place of one.
+    pub frame_jitter: f64,
 }
 
 impl Default for VideoConfig {
@@ -50,6 +52,7 @@ impl Default for VideoConfig {
             max_seconds: 3600.0,
             max_megapixels: 40.0,
             augment: Augment::default(),
+            frame_jitter: 0.0,
         }
     }
 }
@@ -65,6 +68,7 @@ impl VideoConfig {
         within("seconds", self.seconds, 1e-3, 1e6)?;
         within("max_seconds", self.max_seconds, 1e-3, 1e6)?;
         within("max_megapixels", self.max_megapixels, 1e-6, 1e6)?;
+        within("frame_jitter", self.frame_jitter, 0.0, 1.0)?;
         self.augment.check().map_err(|error| error.within("augment"))?;
         Ok(Video { config: self.clone() })
     }
@@ -119,11 +123,18 @@ impl Read for Video {
 
     fn augment(&self, item: &Item, random: &mut Random) -> Option<Item> {
         let Item::Video { pixels, frames, height, width } = item else { return None };
-        if self.config.augment.is_off() {
+        if self.config.augment.is_off() && self.config.frame_jitter == 0.0 {
             return None;
         }
         let (height, width, frames) = (*height, *width, *frames);
-        let changed = pixels.chunks_exact((height * width * 3).max(1)).flat_map(|pixels| {
+        let shown: Vec<&[u8]> = pixels.chunks_exact((height * width * 3).max(1)).collect();
+        let jittered = (0..frames).map(|at| {
+            let off = self.config.frame_jitter > 0.0 && random.random::<f64>() < self.config.frame_jitter;
+            let to = if off && random.random::<bool>() { at + 1 } else { at.saturating_sub(usize::from(off)) };
+            shown[to.min(frames - 1)]
+        });
+        let jittered: Vec<&[u8]> = jittered.collect();
+        let changed = jittered.into_iter().flat_map(|pixels| {
             let picture = Picture { height, width, pixels: pixels.to_vec() };
             self.config.augment.apply(&picture, &mut random.clone()).pixels // the same draws for each frame
         });

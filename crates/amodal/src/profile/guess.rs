@@ -87,6 +87,18 @@ pub(super) fn decide(table: &Table, column: usize) -> (Kind, String) {
         return (Kind::Empty, "no cell has a value".into());
     }
     let of = |number: usize| number as f64 >= AGREE * values.len() as f64;
+    let stored = values.iter().filter(|value| matches!(value, Raw::Stored(_))).count();
+    if of(stored) {
+        // what lies in a larger file is looked at in some places
+        let rows = (0..table.len()).filter(|row| table.cell(*row, column).is_some()).take(LOOKED_FOR);
+        let starts: Vec<Option<Kind>> = rows.map(|row| magic(&table.media(row, column).ok()?)).collect();
+        return match starts.iter().flatten().next() {
+            Some(kind) if starts.iter().filter(|start| *start == &Some(*kind)).count() * 10 >= starts.len() * 9 => {
+                (*kind, format!("the first start with the bytes of {} file", an(*kind)))
+            }
+            _ => (Kind::Bytes, "cells hold bytes of no known form".into()),
+        };
+    }
     let bytes = values.iter().filter(|value| matches!(value, Raw::Bytes(_))).count();
     if of(bytes) {
         let known = |kind| {
@@ -225,7 +237,7 @@ fn is_series(value: &Raw) -> bool {
     match value {
         Raw::Numbers(numbers) => numbers.len() != 1,
         Raw::Text(text) => series::is_series(text),
-        Raw::Bytes(_) => false,
+        Raw::Bytes(_) | Raw::Stored(_) => false,
     }
 }
 
@@ -233,6 +245,7 @@ fn is_series(value: &Raw) -> bool {
 pub(super) fn key(value: &Raw) -> Cow<'_, str> {
     match value {
         Raw::Bytes(bytes) => format!("\0{:032x}", fingerprint(bytes)).into(),
+        Raw::Stored(stored) => format!("\0{stored:?}").into(),
         other => shown(other),
     }
 }

@@ -242,7 +242,7 @@ fn conversions(run: &Run, examples: &Examples, split: &str, rows: &[usize]) -> R
             let drawn = match &made.value {
                 Raw::Text(text) => Media::Text(text.clone()),
                 Raw::Bytes(bytes) => media_of(conversion.to, bytes).unwrap_or_default(),
-                Raw::Numbers(_) => Media::Missing,
+                Raw::Numbers(_) | Raw::Stored(_) => Media::Missing,
             };
             let right = match (&drawn, run.written(&conversion, examples, *row)) {
                 (Media::Text(made), Some(right)) => Some(*made == right),
@@ -312,7 +312,7 @@ fn words(raw: &Raw) -> String {
     match raw {
         Raw::Text(text) => text.trim().to_string(),
         Raw::Numbers(numbers) => numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
-        Raw::Bytes(_) => String::new(),
+        Raw::Bytes(_) | Raw::Stored(_) => String::new(),
     }
 }
 

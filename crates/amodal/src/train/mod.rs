@@ -1,6 +1,7 @@
 //! Training: steps, evaluation, early stopping, checkpoints.
 mod adamw;
 pub mod checkpoint;
+mod mix;
 mod schedule;
 pub mod weights;
 
@@ -16,7 +17,7 @@ use crate::{
 };
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::{
     path::Path,
@@ -29,6 +30,8 @@ pub struct Trainer {
     pub model: Model,
     /// How far training has come.
     pub progress: Progress,
+    /// Time in which the next batch was not ready, since the trainer was made.
+    pub waited: Duration,
     optimizer: AdamW,
     best: Option<Weights>,
     config: Config,
@@ -121,11 +124,13 @@ impl Trainer {
     /// [`Error::Config`] from [`Model::new`].
     pub fn new(config: Config) -> Result<Self> {
         config.train.check().map_err(|error| error.within("train"))?;
+        mix::check(&config)?;
         let device = device().autodiff();
         device.seed(random(config.train.seed, 0, 0, Purpose::Weights).next_u64());
         // parameters are drawn when first used: draw them all now, in one order
         let model = Model::new(&config, &device)?.materialize();
-        Ok(Self { model, progress: Progress::default(), optimizer: AdamW::default(), best: None, config, device })
+        let (progress, waited) = (Progress::default(), Duration::ZERO);
+        Ok(Self { model, progress, waited, optimizer: AdamW::default(), best: None, config, device })
     }
 
     /// The device that batches must be on.
@@ -142,8 +147,17 @@ impl Trainer {
         let train = &self.config.train;
         // dropout draws from the device: one stream a step
         self.device.seed(random(train.seed, progress.step as u64, 0, Purpose::Dropout).next_u64());
-        let outputs = self.model.forward(batch)?;
-        let losses = self.model.losses(&outputs, batch)?;
+        let mixed = mix::mix(batch, train, progress.step)?;
+        let outputs = self.model.forward(mixed.as_ref().map_or(batch, |mixed| &mixed.first))?;
+        let mut losses = self.model.losses(&outputs, mixed.as_ref().map_or(batch, |mixed| &mixed.first))?;
+        if let Some(mixed) = &mixed {
+            let others = self.model.losses(&outputs, &mixed.second)?;
+            let both = losses.into_iter().zip(others.into_values());
+            let blend = |((name, first), second): ((String, Tensor<1>), Tensor<1>)| {
+                (name, first.mul_scalar(mixed.share) + second.mul_scalar(1.0 - mixed.share))
+            };
+            losses = both.map(blend).collect();
+        }
         drop(outputs);
         let tasks: Named<f64> = self.model.tasks().map(|(name, task)| (name.to_string(), task.weight())).collect();
         let total = losses.iter().map(|(name, loss)| loss.clone().mul_scalar(tasks[name]));
@@ -190,8 +204,11 @@ impl Trainer {
         std::thread::scope(|scope| {
             let range = (self.progress.step, if self.progress.done { 0 } else { self.progress.steps });
             let threads = self.config.data.loader_threads;
-            let loader = Loader::start(scope, examples, &order, settings.modality_dropout, range, threads);
-            for gathered in loader {
+            let mut loader = Loader::start(scope, examples, &order, settings.modality_dropout, range, threads);
+            loop {
+                let asked = Instant::now();
+                let Some(gathered) = loader.next() else { break };
+                self.waited += asked.elapsed();
                 let batch = gathered?.batch(&self.device)?;
                 let report = self.step(&batch)?;
                 for (name, loss) in &report.losses {
