@@ -15,7 +15,7 @@ mod train;
 mod words;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 /// Cross-modal learning: images, text, sound and table columns in one space; classify, measure and search.
 ///
@@ -48,9 +48,14 @@ impl Output {
     /// A message to stderr, unless it is to be quiet.
     pub(crate) fn say(&self, message: impl std::fmt::Display) {
         if !self.quiet {
-            eprintln!("{message}");
+            tell(message);
         }
     }
+}
+
+/// A line to stderr. Where it goes may be gone, as a terminal is that was closed: that must not end what is running.
+pub(crate) fn tell(message: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{message}");
 }
 
 #[derive(Subcommand)]
@@ -131,11 +136,11 @@ fn main() -> ExitCode {
         Err(error) => {
             let known = error.downcast_ref::<amodal::Error>();
             match known {
-                Some(known) => eprintln!("error: {known}"), // says its source itself
-                None => eprintln!("error: {error:#}"),
+                Some(known) => tell(format_args!("error: {known}")), // says its source itself
+                None => tell(format_args!("error: {error:#}")),
             }
             if let Some(help) = known.and_then(amodal::Error::help) {
-                eprintln!("help: {help}");
+                tell(format_args!("help: {help}"));
             }
             let wrong_use = matches!(known, Some(amodal::Error::Config { .. })) || error.is::<show::WrongUse>();
             ExitCode::from(if wrong_use { 2 } else { 1 })

@@ -1,5 +1,5 @@
 //! What a training shows while it runs, and how it is stopped.
-use crate::{Output, show};
+use crate::{Output, show, tell};
 use amodal::{
     Model, Result, cost,
     train::{Log, Progress, Report, Watch},
@@ -24,10 +24,10 @@ pub(crate) fn catch(what: &'static str) {
             if INTERRUPTS.fetch_add(1, Ordering::SeqCst) > 0 {
                 std::process::exit(1); // asked twice: the checkpoint before this one stays
             }
-            eprintln!("\n{what}");
+            tell(format_args!("\n{what}"));
         };
         if let Err(error) = ctrlc::set_handler(handler) {
-            eprintln!("warning: Ctrl-C will not be waited for: {error}");
+            tell(format_args!("warning: Ctrl-C will not be waited for: {error}"));
         }
     });
 }
@@ -85,13 +85,18 @@ impl Watch for Bar {
         let best = if progress.best_loss.is_some() && progress.since_best == 0 { " (best)" } else { "" };
         let line = format!("epoch {:.0}: train {}{validation}{best}", log.epoch, losses(&log.train));
         if !self.bar.is_hidden() {
-            self.bar.suspend(|| eprintln!("{line}"));
-        } else if !self.output.quiet {
-            eprintln!("{line}");
+            self.bar.suspend(|| tell(line));
+        } else {
+            self.output.say(line);
         }
         if progress.done {
             self.bar.finish_and_clear();
         }
         Ok(())
+    }
+
+    /// Also where it is to be quiet: a disk or a memory that damages files is worth knowing.
+    fn warn(&mut self, message: &str) {
+        self.bar.suspend(|| tell(format_args!("warning: {message}")));
     }
 }

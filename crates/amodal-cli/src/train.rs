@@ -1,5 +1,9 @@
 //! `amodal train`.
-use crate::{Output, progress::Bar, show};
+use crate::{
+    Output,
+    progress::{Bar, is_wanted},
+    show,
+};
 use amodal::{
     Config, Error, Named,
     eval::{Measured, Options, evaluate},
@@ -63,16 +67,15 @@ pub(crate) fn train(
     let config = Config { data: absolute(config.data)?, ..config };
     output.say(format_args!("reading {}", config.data.path.display()));
     let mut bar = Bar::new(output);
-    let trained = run::train(config, out, resume, &mut bar);
-    if matches!(trained, Err(Error::Stopped { .. })) {
-        output.say(format_args!("continue with: amodal train --resume {}", out.display()));
-    }
-    let trained = trained?;
+    let trained = run::train(config, out, resume, &mut bar)?;
     drop(bar);
     let Trained { run, examples, splits, skipped, progress, seconds, waited } = &trained;
     show::left_out(skipped, output);
     let mut measured = Vec::new();
     for (split, rows) in held_out(splits) {
+        if !is_wanted() {
+            return Err(Error::Stopped { step: progress.step, help: String::new() }.in_training(out).into());
+        }
         output.say(format_args!("measuring {} of {split}", show::count(rows.len(), "row")));
         let withheld = trained.shown() == Some(&split);
         let options = Options { subsets: true, withheld, ..Options::default() };
@@ -81,10 +84,11 @@ pub(crate) fn train(
         measured.extend(evaluate(&run.model, &run.config, examples, rows, &options)?);
         measured.extend(amodal::floor::raw(&run.model, examples, train, rows)?);
     }
-    run.write_results(&measured)?;
+    run.write_results(&measured).map_err(|error| error.in_training(out))?;
     let page = build::report(&trained, &measured, notes)?;
     let path = out.join("report.html");
-    amodal::files::write_atomic(&path, |file| std::io::Write::write_all(file, page.as_bytes()))?;
+    amodal::files::write_atomic(&path, |file| std::io::Write::write_all(file, page.as_bytes()))
+        .map_err(|error| error.in_training(out))?;
     let waited = if *seconds > 0.0 { waited / seconds * 100.0 } else { 0.0 };
     let report = path.display();
     output.say(format_args!(

@@ -55,12 +55,16 @@ pub enum Error {
         path: PathBuf,
         /// The system's reason.
         source: std::io::Error,
+        /// What to do about it; empty where the reason says enough.
+        help: String,
     },
     /// Training was asked to stop; the checkpoint is written.
     #[error("stopped at step {step}")]
     Stopped {
         /// Steps done.
         step: usize,
+        /// How to go on; empty where the run's folder is not known.
+        help: String,
     },
 }
 
@@ -86,15 +90,36 @@ impl Error {
     /// Names the file that an input or output error is about: `.map_err(Error::io(path))`.
     pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_path_buf();
-        move |source| Self::Io { path, source }
+        move |source| Self::Io { path, source, help: String::new() }
     }
 
     /// The same error with what to do about it.
     pub fn with_help(mut self, text: impl Into<String>) -> Self {
-        if let Self::Config { help, .. } | Self::Data { help, .. } | Self::Run { help, .. } = &mut self {
+        if let Self::Config { help, .. }
+        | Self::Data { help, .. }
+        | Self::Run { help, .. }
+        | Self::Io { help, .. }
+        | Self::Stopped { help, .. } = &mut self
+        {
             *help = text.into();
         }
         self
+    }
+
+    /// The same error of a training that goes on from the folder `run`, once the system no longer refuses.
+    pub fn in_training(self, run: &Path) -> Self {
+        let first = match &self {
+            Self::Stopped { .. } => "",
+            Self::Io { source, .. } => match source.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space, then ",
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "make it writable, then ",
+                ErrorKind::FileTooLarge => "allow larger files (`ulimit -f`), then ",
+                _ => "",
+            },
+            _ => return self,
+        };
+        let help = format!("{first}continue with `amodal train --resume {}`", run.display());
+        self.with_help(help)
     }
 
     /// The same error with `prefix` put before its place: a part names only its own option.
@@ -125,11 +150,16 @@ impl Error {
             Self::Config { help, .. } | Self::Data { help, .. } | Self::Run { help, .. } => {
                 Some(help.as_str()).filter(|help| !help.is_empty())
             }
+            Self::Io { help, .. } | Self::Stopped { help, .. } if !help.is_empty() => Some(help),
             Self::Stopped { .. } => Some("continue with `--resume`"),
             Self::Io { source, .. } => match source.kind() {
                 ErrorKind::NotFound => Some("check the spelling; a relative path starts at the current folder"),
                 ErrorKind::PermissionDenied => Some("choose another path, or change its permissions"),
-                ErrorKind::StorageFull => Some("free some space, then run the same command again"),
+                ErrorKind::NotADirectory => Some("choose another path: a part of it is a file"),
+                ErrorKind::ReadOnlyFilesystem => Some("choose another path: this one can only be read"),
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                    Some("free some space or choose another path, then run the same command again")
+                }
                 _ => None,
             },
             Self::Shape { .. } => None,

@@ -14,16 +14,38 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::Io`] with `path` if `write` or the system fails; the old file is then as it was, and nothing is left behind.
 pub fn write_atomic(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<()> {
-    replace(path, write).map_err(Error::io(path))
+    replace(path, None, write).map_err(Error::io(path))
 }
 
-fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+/// The same; the old file becomes `previous`, in the same folder. A kill leaves one of both at every moment.
+///
+/// # Errors
+/// Those of [`write_atomic`].
+pub(crate) fn write_keeping(
+    path: &Path,
+    previous: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<()> {
+    replace(path, Some(previous), write).map_err(Error::io(path))
+}
+
+fn replace(
+    path: &Path,
+    previous: Option<&Path>,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
     let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let (file, unfinished) = create_beside(folder, &name.to_string_lossy())?;
     let mut writer = BufWriter::new(file);
     write(&mut writer)?;
     writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    if let Some(previous) = previous {
+        match fs::rename(path, previous) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
     fs::rename(&unfinished.0, path)?;
     std::mem::forget(unfinished);
     sync_folder(folder)
@@ -43,6 +65,25 @@ fn create_beside(folder: &Path, name: &str) -> io::Result<(File, Unfinished)> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Removes what killed writers left in a folder. Nobody else may be writing there.
+///
+/// # Errors
+/// [`Error::Io`] if the system fails.
+pub(crate) fn remove_unfinished(folder: &Path) -> Result<()> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
+        let path = entry.map_err(Error::io(folder))?.path();
+        // the names that `create_beside` gives
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp"));
+        let numbers = name.and_then(|name| name.rsplit_once('.')).and_then(|(_, numbers)| numbers.split_once('-'));
+        if numbers.is_some_and(|(process, count)| is_number(process) && is_number(count)) {
+            fs::remove_file(&path).map_err(Error::io(&path))?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes its file when writing ends early, by an error or a panic.
@@ -143,6 +184,29 @@ mod tests {
         assert!(panic.is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(names(folder.path()), ["a.json"]);
+    }
+
+    #[test]
+    fn the_old_file_is_kept_once_the_new_one_is_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, previous] = ["a", "b"].map(|name| folder.path().join(name));
+        for text in ["1", "2", "3"] {
+            write_keeping(&path, &previous, |file| file.write_all(text.as_bytes())).unwrap();
+        }
+        assert!(write_keeping(&path, &previous, |_| Err(io::Error::other("the disk is full"))).is_err());
+        assert_eq!([&path, &previous].map(|path| fs::read_to_string(path).unwrap()), ["3", "2"]);
+        assert_eq!(names(folder.path()), ["a", "b"]);
+    }
+
+    #[test]
+    fn only_what_killed_writers_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = [".a.json.1-.tmp", ".a.json.tmp", ".a.json.x-1.tmp", "a.json", "a.json.1-2.tmp"];
+        for name in kept.iter().chain(&[".a.json.123-4.tmp", ".b.123-45.tmp"]) {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        remove_unfinished(folder.path()).unwrap();
+        assert_eq!(names(folder.path()), kept);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! | `config.toml` | the config, fully resolved: words, classes and means of the training rows included |
 //! | `model.safetensors` | the weights, by name |
 //! | `checkpoint/state.safetensors` | weights, optimizer and progress of a training that can be resumed |
+//! | `checkpoint/previous.safetensors` | the same of the checkpoint before, for when that one is damaged |
+//! | `checkpoint/lock` | nothing; held by the process that trains |
 //! | `metrics.jsonl` | one line an evaluation |
 //! | `results.json` | what was measured on the rows held out, at the end |
 //! | `environment.json` | version and machine |
@@ -14,7 +16,7 @@ use crate::{
     config::OnError,
     data::{Examples, Source, SplitOptions, Table, examples::or_skip, splits},
     eval::{self, Measured},
-    files::write_atomic,
+    files::{remove_unfinished, write_atomic},
     modalities::ModalityConfig,
     model::{Generate, Task},
     train::{Log, Progress, Report, Trainer, Watch, checkpoint, device, weights},
@@ -32,6 +34,7 @@ use std::{
 const CONFIG: &str = "config.toml";
 const MODEL: &str = "model.safetensors";
 const STATE: &str = "checkpoint/state.safetensors";
+const LOCK: &str = "checkpoint/lock";
 const METRICS: &str = "metrics.jsonl";
 const RESULTS: &str = "results.json";
 const ENVIRONMENT: &str = "environment.json";
@@ -192,24 +195,72 @@ pub fn train(config: Config, folder: &Path, resume: bool, watch: &mut dyn Watch)
         return Err(Error::data(config.data.path.display().to_string(), "no row to train on"));
     }
     let validation = splits.get("validation").unwrap_or(&empty).clone();
-    std::fs::create_dir_all(folder.join("checkpoint")).map_err(Error::io(folder))?;
+    let checkpoints = folder.join("checkpoint");
+    std::fs::create_dir_all(&checkpoints).map_err(Error::io(folder))?;
+    let lock = lock(folder)?;
     if !resume {
+        // what is left of another run
+        let state = folder.join(STATE);
+        [checkpoint::previous(&state), state].iter().try_for_each(|path| remove(path))?;
         let toml = config.to_toml()?;
         write_atomic(&folder.join(CONFIG), |file| file.write_all(toml.as_bytes()))?;
     }
-    write_json(&folder.join(ENVIRONMENT), &environment())?;
-    let state = folder.join(STATE);
-    let mut trainer = if resume && state.exists() { trainer.resume(&state)? } else { trainer };
-    let metrics = folder.join(METRICS);
-    keep_until(&metrics, trainer.progress.step)?;
-    let start = std::time::Instant::now();
-    trainer.fit(&examples, rows, &validation, &mut Follow { watch, state: &state, metrics: &metrics })?;
-    let seconds = start.elapsed().as_secs_f64();
-    let model = trainer.model.valid();
-    checkpoint::save(&folder.join(MODEL), &weights::read(&model), "")?;
-    let (progress, waited) = (trainer.progress.clone(), trainer.waited.as_secs_f64());
-    let run = Run { folder: folder.to_path_buf(), config, model };
-    Ok(Trained { run, examples, splits, skipped, progress, seconds, waited })
+    let fitted = || -> Result<(Trainer, f64)> {
+        [folder, &checkpoints].into_iter().try_for_each(remove_unfinished)?;
+        write_json(&folder.join(ENVIRONMENT), &environment())?;
+        let state = folder.join(STATE);
+        let mut trainer = if resume { go_on(trainer, folder, watch)? } else { trainer };
+        let metrics = folder.join(METRICS);
+        keep_until(&metrics, trainer.progress.step)?;
+        let start = std::time::Instant::now();
+        trainer.fit(&examples, rows, &validation, &mut Follow { watch, state: &state, metrics: &metrics })?;
+        let seconds = start.elapsed().as_secs_f64();
+        checkpoint::save(&folder.join(MODEL), &weights::read(&trainer.model.valid()), "")?;
+        Ok((trainer, seconds))
+    };
+    let (trainer, seconds) = fitted().map_err(|error| error.in_training(folder))?;
+    drop(lock);
+    let run = Run { folder: folder.to_path_buf(), config, model: trainer.model.valid() };
+    let waited = trainer.waited.as_secs_f64();
+    Ok(Trained { run, examples, splits, skipped, progress: trainer.progress, seconds, waited })
+}
+
+/// Removes a file, if there is one.
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Keeps a second process from training in the same folder, until the file is closed, by a kill as well.
+fn lock(folder: &Path) -> Result<std::fs::File> {
+    let path = folder.join(LOCK);
+    let open = std::fs::OpenOptions::new().create(true).append(true).open(&path);
+    let file = open.map_err(Error::io(&path))?;
+    match file.try_lock() {
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let help = "wait for it or stop it, then run the same command again";
+            Err(Error::run(folder, "another process is training it").with_help(help))
+        }
+        // some network disks have no locks
+        _ => Ok(file),
+    }
+}
+
+/// The trainer as the last whole checkpoint left it.
+fn go_on(trainer: Trainer, folder: &Path, watch: &mut dyn Watch) -> Result<Trainer> {
+    let (trainer, warning) = trainer.resume_newest(&folder.join(STATE)).map_err(|error| match error.help() {
+        Some(_) => error,
+        None => {
+            let config = folder.join(CONFIG);
+            error.with_help(format!("train it anew: `amodal train {} --out ANOTHER`", config.display()))
+        }
+    })?;
+    if let Some(warning) = warning {
+        watch.warn(&warning);
+    }
+    Ok(trainer)
 }
 
 /// Decodes every row of every split, and leaves out those that cannot be read where the policy is to skip.
@@ -246,7 +297,8 @@ impl Watch for Follow<'_> {
     fn evaluated(&mut self, log: &Log, progress: &Progress) -> Result<()> {
         let line = serde_json::to_string(log).map_err(|error| Error::run(self.metrics, error.to_string()))?;
         let file = std::fs::OpenOptions::new().create(true).append(true).open(self.metrics);
-        let written = file.and_then(|mut file| writeln!(file, "{line}"));
+        // on the disk before the checkpoint is, which is past this line
+        let written = file.and_then(|mut file| writeln!(file, "{line}").and_then(|()| file.sync_data()));
         written.map_err(Error::io(self.metrics))?;
         self.watch.evaluated(log, progress)
     }
@@ -310,7 +362,13 @@ impl Run {
             let help = format!("continue it with `amodal train --resume {}`", folder.display());
             return Err(Error::run(folder, "its training has not ended: it has no model.safetensors").with_help(help));
         }
-        let (values, _) = checkpoint::load(&path)?;
+        let (values, _) = checkpoint::load(&path).map_err(|error| match error {
+            Error::Run { .. } => {
+                let help = format!("write it anew from the checkpoint: `amodal train --resume {}`", folder.display());
+                error.with_help(help)
+            }
+            other => other,
+        })?;
         let model = weights::write(Model::new(&config, &device())?, &values, &path)?;
         Ok(Self { folder: folder.to_path_buf(), config, model })
     }

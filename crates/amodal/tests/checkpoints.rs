@@ -10,6 +10,7 @@ use amodal::{
 };
 use burn::module::Module;
 use proptest::prelude::*;
+use safetensors::SafeTensors;
 use std::{fs, path::Path};
 
 const CONFIG: &str = r#"
@@ -86,26 +87,127 @@ fn truncated_files_are_errors() {
     assert!(read_both(folder.path(), &config, Some(&longer), None)[0].is_err(), "bytes after the end");
 }
 
+/// The same tensors and text as older versions wrote them, without a checksum.
+fn without_checksum(file: &[u8]) -> Vec<u8> {
+    let (_, metadata) = SafeTensors::read_metadata(file).unwrap();
+    let mut texts = metadata.metadata().clone().unwrap();
+    assert!(texts.remove("checksum").is_some());
+    safetensors::serialize(SafeTensors::deserialize(file).unwrap().tensors(), Some(texts)).unwrap()
+}
+
 #[test]
-fn flipped_bytes_are_errors_or_other_numbers_but_never_a_panic() {
+fn flipped_bytes_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let config = trained(folder.path());
-    let [model, state] = bytes(folder.path());
-    for (which, original) in [&model, &state].into_iter().enumerate() {
+    let files = bytes(folder.path());
+    let older = files.each_ref().map(|file| without_checksum(file));
+    for (which, original) in files.iter().chain(&older).enumerate() {
         let header = 8 + u64::from_le_bytes(original[..8].try_into().unwrap()) as usize;
         for at in (0..8).chain((8..header).step_by(29)).chain((header..original.len()).step_by(997)) {
             for flip in [0x01, 0x80, 0xff] {
                 let mut changed = original.clone();
                 changed[at] ^= flip;
-                let both = if which == 0 { (Some(&changed[..]), None) } else { (None, Some(&changed[..])) };
-                let result = &read_both(folder.path(), &config, both.0, both.1)[which];
-                if at < 8 {
-                    assert!(result.is_err(), "byte {at} of the header's length");
-                }
-                assert!(matches!(result, Ok(()) | Err(Error::Run { .. })), "byte {at}: {result:?}");
+                let both = if which % 2 == 0 { (Some(&changed[..]), None) } else { (None, Some(&changed[..])) };
+                let result = &read_both(folder.path(), &config, both.0, both.1)[which % 2];
+                // without a checksum some are other numbers, but never a panic
+                let taken = matches!(result, Ok(()) if which >= 2 && at >= 8);
+                assert!(taken || matches!(result, Err(Error::Run { .. })), "byte {at} of file {which}: {result:?}");
             }
         }
     }
+    let older = older.each_ref().map(|file| Some(file.as_slice()));
+    for result in read_both(folder.path(), &config, older[0], older[1]) {
+        result.unwrap();
+    }
+}
+
+/// A checkpoint that is cut or has one bit flipped, at 100 places of the file: found out, and the one before it used.
+#[test]
+fn the_checkpoint_before_a_damaged_one_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = trained(folder.path());
+    let [_, newest] = bytes(folder.path());
+    let state = folder.path().join("run/checkpoint/state.safetensors");
+    let previous = checkpoint::previous(&state);
+    let before = fs::read(&previous).unwrap();
+    let resume = || Trainer::new(config.clone()).unwrap().resume_newest(&state);
+    let step = |path: &Path| self::resume(&config, path).unwrap().progress.step;
+    let (last, step) = (step(&state), step(&previous));
+    assert!(step < last, "{step} and {last}");
+    for place in 0..100 {
+        let at = place * newest.len() / 100;
+        let mut flipped = newest.clone();
+        flipped[at] ^= 1 << (place % 8);
+        for (way, damaged) in [("cut", &newest[..at]), ("flipped", &flipped[..])] {
+            fs::write(&state, damaged).unwrap();
+            fs::write(&previous, &before).unwrap();
+            let (trainer, warning) = resume().unwrap_or_else(|error| panic!("{way} at {at}: {error}"));
+            assert_eq!(trainer.progress.step, step, "{way} at {at}");
+            let warning = warning.unwrap();
+            assert!(warning.starts_with(&format!("{}: damaged: ", state.display())), "{warning}");
+            assert!(warning.ends_with(&format!("the checkpoint before it, of step {step}")), "{warning}");
+            // what the next one keeps is whole
+            assert!(fs::read(&state).unwrap() == before && !previous.exists());
+        }
+    }
+    // the newest is whole: taken, whatever the one before it is
+    fs::write(&state, &newest).unwrap();
+    fs::write(&previous, &before[..99]).unwrap();
+    let (trainer, warning) = resume().unwrap();
+    assert_eq!((trainer.progress.step, warning), (last, None));
+    // both are damaged
+    fs::write(&state, &newest[..99]).unwrap();
+    let error = resume().map(drop).unwrap_err().to_string();
+    assert!(
+        error.contains("state.safetensors: damaged: ") && error.contains("previous.safetensors: damaged: "),
+        "{error}"
+    );
+    // there is none before
+    fs::remove_file(&previous).unwrap();
+    assert!(matches!(resume(), Err(Error::Run { path, .. }) if path == state));
+    // a kill between the two renames leaves the last one under the name of the one before
+    fs::write(&previous, &newest).unwrap();
+    fs::remove_file(&state).unwrap();
+    let (trainer, warning) = resume().unwrap();
+    assert_eq!((trainer.progress.step, warning), (last, None));
+    assert!(state.exists() && !previous.exists());
+    // there is none at all
+    fs::remove_file(&state).unwrap();
+    assert_eq!(resume().unwrap().0.progress.step, 0);
+}
+
+/// What another training left in a folder is not taken for the checkpoint of a new one.
+#[test]
+fn a_new_training_begins_at_its_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = trained(folder.path());
+    let run = folder.path().join("run");
+    fs::remove_file(run.join("config.toml")).unwrap();
+    fs::write(run.join(".metrics.jsonl.1-0.tmp"), "left by a kill").unwrap();
+    struct Stop;
+    impl amodal::train::Watch for Stop {
+        fn step(&mut self, _: &amodal::train::Report, _: &amodal::train::Progress) -> bool {
+            false
+        }
+    }
+    let stopped = train(config, &run, false, &mut Stop).map(drop).unwrap_err();
+    assert_eq!(stopped.help().unwrap(), format!("continue with `amodal train --resume {}`", run.display()));
+    assert!(!checkpoint::previous(&run.join("checkpoint/state.safetensors")).exists());
+    assert!(!run.join(".metrics.jsonl.1-0.tmp").exists());
+}
+
+/// Two processes in one folder would write over each other.
+#[test]
+fn one_process_trains_in_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = trained(folder.path());
+    let run = folder.path().join("run");
+    let held = fs::OpenOptions::new().append(true).open(run.join("checkpoint/lock")).unwrap();
+    held.lock().unwrap();
+    let error = train(config.clone(), &run, true, &mut ()).map(drop).unwrap_err();
+    assert!(error.to_string().ends_with("another process is training it"), "{error}");
+    drop(held);
+    train(config, &run, true, &mut ()).map(drop).unwrap();
 }
 
 /// Applies a change to the tensors of a file and gives its bytes.

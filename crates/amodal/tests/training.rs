@@ -397,7 +397,7 @@ fn stop_and_resume(more: &[&str], stops: &[usize]) {
     for (at, stop) in stops.iter().enumerate() {
         assert!(*stop < trained.progress.step, "{stop} is after the end, {}", trained.progress.step);
         let stopped = train(config(folder.path(), MIXED, more), &parts, at > 0, &mut StopAt(*stop));
-        assert!(matches!(stopped, Err(Error::Stopped { step }) if step == *stop), "{:?}", stopped.err());
+        assert!(matches!(stopped, Err(Error::Stopped { step, .. }) if step == *stop), "{:?}", stopped.err());
         assert!(Run::open(&parts).is_err(), "a run that has not ended is opened");
     }
     let resumed = train(config(folder.path(), MIXED, more), &parts, true, &mut ()).unwrap();

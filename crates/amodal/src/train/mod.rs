@@ -103,6 +103,9 @@ pub trait Watch {
         Ok(())
     }
 
+    /// What the user should know, though training goes on.
+    fn warn(&mut self, _message: &str) {}
+
     /// Where the checkpoint goes; none: nowhere.
     fn checkpoint(&self) -> Option<&Path> {
         None
@@ -234,7 +237,7 @@ impl Trainer {
                     break;
                 }
                 if !on {
-                    return Err(Error::Stopped { step: self.progress.step });
+                    return Err(Error::Stopped { step: self.progress.step, help: String::new() });
                 }
             }
             Ok(())
@@ -274,10 +277,11 @@ impl Trainer {
         watch.evaluated(&log, &self.progress)
     }
 
-    /// Writes everything that a resumed run needs, in one file.
+    /// Writes everything that a resumed run needs, in one file; the one that was there is kept as the
+    /// [previous](checkpoint::previous).
     ///
     /// # Errors
-    /// [`Error::Io`] where the system refuses; the old file is intact then.
+    /// [`Error::Io`] where the system refuses; the old files are intact then.
     pub fn save(&self, path: &Path) -> Result<()> {
         let mut all = Weights::new();
         let mut put = |prefix: &str, weights: Weights| {
@@ -290,7 +294,48 @@ impl Trainer {
             put("second", [(name.clone(), (vec![second.len()], second.clone()))].into());
         }
         let progress = serde_json::to_string(&self.progress).map_err(|error| Error::run(path, error.to_string()))?;
-        checkpoint::save(path, &all, &progress)
+        checkpoint::save_keeping(path, &all, &progress)
+    }
+
+    /// Continues from the checkpoint at `path`; where it is damaged, from the one before it, which then takes its place,
+    /// with a warning; where there is neither, from the beginning.
+    ///
+    /// # Errors
+    /// [`Error::Run`] where none that is there can be used, [`Error::Io`] where reading is not permitted.
+    pub fn resume_newest(self, path: &Path) -> Result<(Self, Option<String>)> {
+        let before = checkpoint::previous(path);
+        let exists = |path: &Path| path.try_exists().map_err(Error::io(path));
+        let (has_newest, has_before) = (exists(path)?, exists(&before)?);
+        let config = self.config.clone();
+        let take_before = |trainer: Self| {
+            let trainer = trainer.resume(&before)?;
+            // the next save keeps what is at `path`: it must be the good one
+            std::fs::rename(&before, path).map_err(Error::io(path)).map(|()| trainer)
+        };
+        if !has_newest {
+            // killed between the two renames: the one before is the newest
+            return Ok((if has_before { take_before(self)? } else { self }, None));
+        }
+        let error = match self.resume(path) {
+            Ok(trainer) => return Ok((trainer, None)),
+            Err(error) => error,
+        };
+        let forbidden =
+            matches!(&error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied);
+        if forbidden || !has_before {
+            return Err(error);
+        }
+        match take_before(Self::new(config)?) {
+            Ok(trainer) => {
+                let step = trainer.progress.step;
+                Ok((trainer, Some(format!("{error}; going on from the checkpoint before it, of step {step}"))))
+            }
+            Err(Error::Run { path, problem, .. }) => {
+                let Error::Run { path: newest, problem: first, help } = error else { return Err(error) };
+                Err(Error::run(newest, format!("{first}; {}: {problem}", path.display())).with_help(help))
+            }
+            Err(other) => Err(other),
+        }
     }
 
     /// Continues where [`Trainer::save`] left off.
