@@ -1,10 +1,12 @@
 //! Training: steps, evaluation, early stopping, checkpoints.
 mod adamw;
 pub mod checkpoint;
+mod estimate;
 mod schedule;
 pub mod weights;
 
 pub use adamw::{AdamW, Step};
+pub use estimate::{Estimate, estimate};
 pub use schedule::learning_rate;
 
 use crate::{
