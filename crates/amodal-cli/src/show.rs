@@ -73,6 +73,17 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
+/// A time that was measured and will not be the same again: `about 22 ms`, `about 3.2 s`, `about 4 min`.
+pub(crate) fn about(seconds: f64) -> String {
+    match seconds {
+        ..0.0995 => format!("about {:.1} ms", seconds * 1e3),
+        seconds @ ..9.95 => format!("about {seconds:.1} s"),
+        seconds @ ..119.5 => format!("about {seconds:.0} s"),
+        seconds @ ..7170.0 => format!("about {:.0} min", seconds / 60.0),
+        seconds => format!("about {:.1} h", seconds / 3600.0),
+    }
+}
+
 /// `0.4 MB`, `23 MB`.
 pub(crate) fn megabytes(bytes: usize) -> String {
     match bytes as f64 / 1e6 {

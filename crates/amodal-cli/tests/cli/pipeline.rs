@@ -6,6 +6,23 @@ use crate::{
 use serde_json::Value;
 
 #[test]
+fn a_check_says_how_long_it_takes_and_shows_a_page() {
+    let place = squares();
+    let ran = place.amodal("check config.toml --html config.html").done().says(&["wrote config.html"]);
+    for part in ["decoding every value once: about ", "an epoch: about ", " each about ", "6 epochs: about "] {
+        assert!(ran.stdout.contains(part), "{part}: {ran}");
+    }
+    let estimate = &place.amodal("check config.toml --json").done().json()["estimate"];
+    assert!(estimate["step_seconds"].as_f64().unwrap() > 0.0 && estimate["steps"].as_u64().unwrap() > 0, "{estimate}");
+    let ran = place.amodal("check table.csv --html table.html").done();
+    assert!(ran.stdout.contains("reading and decoding every file once: about "), "{ran}");
+    for page in ["config.html", "table.html"] {
+        let page = place.read(page);
+        assert!(page.starts_with("<!DOCTYPE html>") && page.contains("data:image/") && !page.contains("<script"));
+    }
+}
+
+#[test]
 fn a_table_becomes_a_model_that_predicts() {
     let place = squares();
     place.amodal("init table.csv -o new.toml").done().says(&["wrote new.toml", "amodal train new.toml"]);

@@ -130,6 +130,11 @@ impl Examples {
         &self.groups
     }
 
+    /// Whether `data.cache_mb` held all that was decoded so far; the rest is decoded again every epoch.
+    pub fn fits_cache(&self) -> bool {
+        self.cached.load(Ordering::Relaxed) <= self.cache_bytes
+    }
+
     /// For each row of the table which of a modality's different values it has.
     ///
     /// # Errors

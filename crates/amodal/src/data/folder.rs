@@ -18,12 +18,13 @@ pub enum Media {
     Video,
 }
 
-const ENDINGS: [(&str, Media); 15] = [
+const ENDINGS: [(&str, Media); 16] = [
     ("png", Media::Image),
     ("jpg", Media::Image),
     ("jpeg", Media::Image),
     ("webp", Media::Image),
     ("gif", Media::Image),
+    ("svg", Media::Image),
     ("wav", Media::Audio),
     ("flac", Media::Audio),
     ("mp3", Media::Audio),
@@ -365,6 +366,7 @@ mod tests {
     #[test]
     fn endings() {
         assert_eq!(media_kind("a/b.JPEG"), Some(Media::Image));
+        assert_eq!(media_kind("b.svg"), Some(Media::Image));
         assert_eq!(media_kind("b.flac"), Some(Media::Audio));
         assert_eq!(media_kind("b.mp4"), Some(Media::Video));
         assert_eq!((media_kind("b.txt"), media_kind("png"), media_kind(".png")), (None, None, None));

@@ -112,6 +112,11 @@ pub(super) fn is_picture(bytes: &[u8]) -> bool {
     format_of(bytes).is_some() || svg::is_svg(bytes)
 }
 
+/// Whether the bytes are a drawing (SVG), which has no size of its own.
+pub fn is_drawing(bytes: &[u8]) -> bool {
+    format_of(bytes).is_none() && svg::is_svg(bytes)
+}
+
 /// What a decoder may take.
 pub(super) fn most(limits: &Limits) -> image::Limits {
     let mut most = image::Limits::default();

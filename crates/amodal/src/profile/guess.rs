@@ -1,11 +1,12 @@
 //! What a column holds, by its cells.
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::Serialize;
 
 use crate::data::{Media, Table, count, media_kind, normal_split, shown};
+use crate::words::{Language, language::joins, segment};
 use crate::{Named, Raw, modalities::series};
 
 /// What a column seems to hold.
@@ -28,6 +29,8 @@ pub enum Kind {
     Series,
     /// A value of its own for every row, from which nothing can be learned.
     Identifier,
+    /// A name for several rows that belong together, such as the copies of one thing.
+    Group,
     /// The split of each row.
     Split,
     /// Names of media files that do not exist.
@@ -50,6 +53,7 @@ impl Kind {
             Self::Number => "number",
             Self::Series => "series",
             Self::Identifier => "identifier",
+            Self::Group => "group",
             Self::Split => "split",
             Self::MissingFiles => "missing_files",
             Self::Bytes => "bytes",
@@ -78,6 +82,27 @@ pub fn guess(table: &Table) -> Named<Kind> {
 const AGREE: f64 = 0.9;
 /// Cells whose file is looked for.
 const LOOKED_FOR: usize = 20;
+
+/// More different words than this name groups of rows rather than classes, where they look like names.
+const CLASSES: usize = 100;
+
+/// The words of each text; a text without blanks between its words is cut as a model cuts it.
+pub(super) fn words<'a>(texts: impl Iterator<Item = Cow<'a, str>>) -> Vec<f64> {
+    let mut known: HashMap<Cow<'a, str>, usize> = HashMap::new();
+    let count = |text: &str| match text.chars().any(joins) {
+        true => segment(text, Language::Auto, usize::MAX).iter().filter(|word| word.is_word).count(),
+        false => text.split_whitespace().count(),
+    };
+    let words = texts.map(|text| match known.get(&text) {
+        Some(words) => *words as f64,
+        None => {
+            let words = count(&text);
+            known.insert(text, words);
+            words as f64
+        }
+    });
+    words.collect()
+}
 
 /// The kind of one column and why.
 pub(super) fn decide(table: &Table, column: usize) -> (Kind, String) {
@@ -195,20 +220,29 @@ fn of_numbers(name: &str, values: &[&Raw], numbers: &[f64], distinct: usize) -> 
 }
 
 fn of_text(name: &str, values: &[&Raw], distinct: usize) -> (Kind, String) {
-    let words = values.iter().map(|value| shown(value).split_whitespace().count()).sum::<usize>() as f64;
-    let words = words / values.len() as f64;
+    let words = words(values.iter().map(|value| shown(value))).iter().sum::<f64>() / values.len() as f64;
     let facts = format!("{} in {}", count(distinct, "different value"), count(values.len(), "cell"));
-    let few = 2 * distinct <= values.len() && (distinct <= 100 || words <= 2.0);
-    if words <= 5.0 && (few || (is_label(name) && distinct < values.len())) {
+    let one_word =
+        || values.iter().all(|value| !shown(value).contains(|sign: char| sign.is_whitespace() || joins(sign)));
+    let is_code = |value: &&&Raw| shown(value).contains(|sign: char| sign.is_ascii_digit() || "/_".contains(sign));
+    let codes = || 10 * values.iter().filter(is_code).count() >= 9 * values.len();
+    if distinct > CLASSES && distinct < values.len() && one_word() && (is_group(name) || codes()) {
+        return (Kind::Group, format!("{facts}, each one word: names of what rows have in common"));
+    }
+    // names of many words, with few rows each, say what they mean by their words
+    let names = distinct > CLASSES && values.len() < 10 * distinct && words > 1.1;
+    let few = 2 * distinct <= values.len() && (distinct <= CLASSES || words <= 2.0);
+    if !names && words <= 5.0 && (few || (is_label(name) && distinct < values.len())) {
         return (Kind::Category, facts);
     }
-    if distinct == values.len()
-        && distinct > 1
-        && values.iter().all(|value| !shown(value).contains(char::is_whitespace))
-    {
+    if distinct == values.len() && distinct > 1 && one_word() {
         return (Kind::Identifier, format!("{facts}, each one word"));
     }
     (Kind::Text, format!("{facts}, {words:.1} words on average"))
+}
+
+fn is_group(name: &str) -> bool {
+    ["group", "concept", "speaker", "person", "subject", "source"].contains(&name) || name.ends_with("_id")
 }
 
 fn is_label(name: &str) -> bool {
@@ -316,6 +350,24 @@ mod tests {
         for (name, cells, kind, reason) in cases {
             assert_eq!(decided(name, &cells), (kind, reason.to_string()), "{cells:?}");
         }
+    }
+
+    #[test]
+    fn codes_of_groups_and_names_of_many_things() {
+        let cells = |make: &dyn Fn(usize) -> String| (0..600).map(|row| make(row / 4)).collect::<Vec<_>>();
+        let kind =
+            |name: &str, cells: Vec<String>| decided(name, &cells.iter().map(String::as_str).collect::<Vec<_>>());
+        let reason = "150 different values in 600 cells, each one word: names of what rows have in common";
+        assert_eq!(kind("x", cells(&|thing| format!("1F{thing:03}"))), (Kind::Group, reason.to_string()));
+        assert_eq!(kind("x", cells(&|thing| format!("word{}", "a".repeat(thing)))).0, Kind::Category);
+        assert_eq!(kind("concept", cells(&|thing| format!("word{}", "a".repeat(thing)))).0, Kind::Group);
+        assert_eq!(kind("label", cells(&|thing| format!("face {}", "a".repeat(thing)))).0, Kind::Text);
+        assert_eq!(kind("x", cells(&|thing| format!("{thing}个苹果"))).0, Kind::Text);
+        assert_eq!(
+            decided("x", &["苹果", "汽车", "红色的球"]).0,
+            Kind::Text,
+            "no identifier: it has no blanks to begin with"
+        );
     }
 
     #[test]

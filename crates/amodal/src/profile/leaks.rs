@@ -1,13 +1,13 @@
 //! Rows and files that stand on both sides of a split, so that a figure would be too good.
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::Serialize;
 
 use super::guess::{Kind, key};
-use super::{LISTED, Listed};
-use crate::Named;
-use crate::data::{Table, count};
+use super::{LISTED, Listed, Share};
+use crate::data::{Table, count, shown};
+use crate::{Named, Raw};
 
 /// Copies in more than one split.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -48,10 +48,21 @@ pub(super) fn sides<'a>(table: &Table, splits: &'a Named<Vec<usize>>) -> Vec<Opt
     sides
 }
 
+/// Of the different texts outside train those that a train row has too, but for case and blanks.
+pub(super) fn texts_in_train(rows: &[(usize, &Raw)], side: &[Option<&str>]) -> Share {
+    let plain = |value: &Raw| shown(value).split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    let of = |wanted: fn(&str) -> bool| -> HashSet<String> {
+        let rows = rows.iter().filter(|(row, _)| side[*row].is_some_and(wanted));
+        rows.map(|(_, value)| plain(value)).collect()
+    };
+    let (train, others) = (of(|split| split == "train"), of(|split| split != "train"));
+    Share { some: others.intersection(&train).count(), all: others.len() }
+}
+
 /// Rows that are the same but for identifiers and the split.
 pub(super) fn equal_rows(table: &Table, kinds: &[Kind], side: &[Option<&str>]) -> Option<Leak> {
     let compared: Vec<usize> = (0..kinds.len())
-        .filter(|column| !matches!(kinds[*column], Kind::Identifier | Kind::Split | Kind::Empty))
+        .filter(|column| !matches!(kinds[*column], Kind::Identifier | Kind::Group | Kind::Split | Kind::Empty))
         .collect();
     // Two rows of the same class are no copies: something must tell rows apart.
     if compared.iter().all(|column| kinds[*column] == Kind::Category) {

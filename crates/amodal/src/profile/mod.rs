@@ -1,8 +1,12 @@
 //! What is in a table, and what is wrong with it, before any time goes into training.
+mod choose;
 mod guess;
 mod leaks;
 mod media;
+mod near;
 mod show;
+mod spread;
+mod start;
 
 use std::collections::HashMap;
 
@@ -10,7 +14,11 @@ use serde::Serialize;
 
 pub use guess::{Kind, guess};
 pub use leaks::Leak;
-pub use media::{Files, Probe};
+pub use media::{Files, Medium, Probe, probe};
+pub use near::{Look, Near, Pair, Place, Share};
+
+pub use spread::{Histogram, Spread};
+pub use start::start;
 
 use crate::data::{Table, count, shown};
 use crate::{Named, Raw};
@@ -60,23 +68,16 @@ pub struct Column {
     pub numbers: Option<Spread>,
     /// Words a value, of a column of text.
     pub words: Option<Spread>,
+    /// How the numbers of a column are spread, or the words a value of a column of text.
+    pub histogram: Option<Histogram>,
+    /// Of a column of text the values outside train that a train row has too, but for case and blanks.
+    pub in_train: Option<Share>,
     /// Of a column of media.
     pub files: Option<Files>,
     /// The most frequent values of a category.
     pub balance: Vec<Count>,
     /// Values of a category that no train row has.
     pub only_outside_train: Listed,
-}
-
-/// Smallest, mean and largest of some numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Spread {
-    /// Smallest.
-    pub min: f64,
-    /// Mean.
-    pub mean: f64,
-    /// Largest.
-    pub max: f64,
 }
 
 /// How often a value occurs.
@@ -115,20 +116,20 @@ impl Listed {
     }
 }
 
-impl Spread {
-    fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
-        let (mut number, mut sum, mut min, mut max) = (0_usize, 0.0, f64::INFINITY, f64::NEG_INFINITY);
-        for value in values {
-            (number, sum, min, max) = (number + 1, sum + value, min.min(value), max.max(value));
-        }
-        (number > 0).then(|| Self { min, mean: sum / number as f64, max })
-    }
-}
-
 impl Profile {
     /// Whether something stops training.
     pub fn has_errors(&self) -> bool {
         !self.errors.is_empty()
+    }
+
+    /// The category that rows are best told apart by: what `init` would predict.
+    pub(crate) fn class(&self, table: &Table, splits: &Named<Vec<usize>>) -> Option<&Column> {
+        choose::the_target(self, table, splits).filter(|column| column.kind == Kind::Category)
+    }
+
+    /// Seconds that reading and decoding every media file once took, on all cores.
+    pub fn decode_seconds(&self) -> f64 {
+        self.columns.iter().filter_map(|column| column.files.as_ref()).map(|files| files.decode_seconds).sum()
     }
 
     fn warn(&mut self, problem: String, help: &str) {
@@ -140,9 +141,13 @@ impl Profile {
     }
 }
 
-/// Looks at every cell, opens every media file once and hands its bytes to `probe`, which decodes them and says how large
-/// they are (`640x480`, `2.5 s`).
-pub fn profile(table: &Table, splits: &Named<Vec<usize>>, probe: &Probe) -> Profile {
+/// Looks at every cell, and opens and decodes every media file once.
+pub fn profile(table: &Table, splits: &Named<Vec<usize>>) -> Profile {
+    profile_with(table, splits, &probe)
+}
+
+/// The same, with the bytes of media files given to `probe`.
+fn profile_with(table: &Table, splits: &Named<Vec<usize>>, probe: &Probe) -> Profile {
     let mut profile = Profile {
         path: table.path().display().to_string(),
         rows: table.len(),
@@ -163,8 +168,9 @@ pub fn profile(table: &Table, splits: &Named<Vec<usize>>, probe: &Probe) -> Prof
     }
     let kinds: Vec<Kind> = profile.columns.iter().map(|column| column.kind).collect();
     // An identifier or a split alone is nothing to learn from.
-    let told: Vec<usize> =
-        (0..kinds.len()).filter(|column| !matches!(kinds[*column], Kind::Identifier | Kind::Split)).collect();
+    let told: Vec<usize> = (0..kinds.len())
+        .filter(|column| !matches!(kinds[*column], Kind::Identifier | Kind::Group | Kind::Split))
+        .collect();
     for row in (0..table.len()).filter(|row| told.iter().all(|column| table.cell(*row, *column).is_none())) {
         profile.empty_rows.add(|| table.row_place(row));
     }
@@ -211,6 +217,8 @@ fn look(
         examples: order,
         numbers: None,
         words: None,
+        histogram: None,
+        in_train: None,
         files: None,
         balance: vec![],
         only_outside_train: Listed::default(),
@@ -223,7 +231,9 @@ fn look(
     match kind {
         Kind::Empty => profile.warn(format!("column {name:?} is empty"), "leave it out of the config"),
         Kind::Number => {
-            facts.numbers = Spread::of(rows.iter().filter_map(|(_, value)| guess::number(value)));
+            let numbers: Vec<f64> = rows.iter().filter_map(|(_, value)| guess::number(value)).collect();
+            facts.numbers = Spread::of(numbers.iter().copied());
+            facts.histogram = Histogram::of(numbers);
             let mut wrong = Listed::default();
             for (row, value) in rows.iter().filter(|(_, value)| guess::number(value).is_none()) {
                 wrong.add(|| format!("{}: {:?}", table.row_place(*row), short(&shown(value))));
@@ -235,8 +245,23 @@ fn look(
             }
         }
         Kind::Text => {
-            let words = rows.iter().map(|(_, value)| shown(value).split_whitespace().count() as f64);
-            facts.words = Spread::of(words);
+            let words: Vec<f64> = guess::words(rows.iter().map(|(_, value)| shown(value)));
+            facts.words = Spread::of(words.iter().copied());
+            facts.histogram = Histogram::of(words);
+            if has_train {
+                let share = leaks::texts_in_train(&rows, side);
+                // a text that is meant to come again, such as a question about many pictures, is no copy
+                if share.some > 0 && 2 * facts.distinct > rows.len() {
+                    let problem = format!(
+                        "column {name:?}: {} of {} outside train {} in a train row too, but for case and blanks",
+                        share.some,
+                        count(share.all, "text"),
+                        if share.some == 1 { "is" } else { "are" },
+                    );
+                    profile.warn(problem, "name the column that ties them together as `group_by`, or split again");
+                }
+                facts.in_train = Some(share);
+            }
         }
         Kind::Category => {
             balance(&mut facts, &rows, side, has_train);
@@ -262,9 +287,20 @@ fn look(
                 profile.error(format!("column {name:?}: {number} cannot be used:{list}{more}"), &help);
             }
             profile.leaks.extend(leak);
+            if let Some(near) = files.near.as_ref().filter(|near| near.leaks()) {
+                let help = "figures on these rows are too good: name the column that ties such pictures together as \
+                            `group_by`, or split again";
+                profile.warn(format!("column {name:?}: {near}"), help);
+            }
+            if files.near.as_ref().is_some_and(|near| near.limited) {
+                let compared = files.near.as_ref().map_or(0, |near| near.compared);
+                let problem =
+                    format!("column {name:?}: only the first {compared} pictures were compared with each other");
+                profile.warn(problem, "");
+            }
             facts.files = Some(files);
         }
-        Kind::Series | Kind::Identifier | Kind::Split => {}
+        Kind::Series | Kind::Identifier | Kind::Group | Kind::Split => {}
     }
     facts
 }

@@ -79,6 +79,12 @@ fn values(column: &Column) -> String {
         if files.different_sizes > 3 {
             parts.push(format!("{} more sizes", files.different_sizes - 3));
         }
+        if files.copies > 0 {
+            parts.push(if files.copies == 1 { "1 copy".into() } else { format!("{} copies", files.copies) });
+        }
+        if let Some(near) = files.near.as_ref().filter(|near| near.alike > 0) {
+            parts.push(format!("{} look like another", near.alike));
+        }
         if files.unreadable.total > 0 {
             parts.push(format!("{} unusable", files.unreadable.total));
         }

@@ -3,8 +3,11 @@ use crate::data::{SplitOptions, splits};
 use crate::{Error, Result};
 use std::fs;
 
-fn probe(_: Kind, bytes: &[u8]) -> Result<String> {
-    if bytes.starts_with(b"bad") { Err(Error::data("", "not a picture")) } else { Ok(format!("{0}x{0}", bytes.len())) }
+fn probe(_: Kind, bytes: &[u8]) -> Result<Medium> {
+    if bytes.starts_with(b"bad") {
+        return Err(Error::data("", "not a picture"));
+    }
+    Ok(Medium { size: format!("{0}x{0}", bytes.len()), ..Medium::default() })
 }
 
 fn csv(text: &str, files: &[(&str, &str)]) -> (Profile, String) {
@@ -16,7 +19,7 @@ fn csv(text: &str, files: &[(&str, &str)]) -> (Profile, String) {
     fs::write(&path, text).unwrap();
     let table = Table::read(&path).unwrap();
     let splits = splits(&table, &SplitOptions { validation: 0.0, ..SplitOptions::default() }).unwrap();
-    let profile = profile(&table, &splits, &probe);
+    let profile = profile_with(&table, &splits, &probe);
     // Without the name of the temporary folder.
     let name = folder.path().display().to_string();
     let text = profile.to_string().replace(&format!("{name}/"), "").replace(&name, "data");
@@ -38,7 +41,7 @@ d.png,a red ball,ball,7,same,test
     let expected = "train.csv: 6 rows, 6 columns; test 2, train 4
 
 column   kind      missing  distinct  values
-image    image       16.7%         4  4 files, 4x4 (3), 5x5 (1)
+image    image       16.7%         4  4 files, 4x4 (3), 5x5 (1), 1 copy
 caption  text        16.7%         4  2 to 3 words, mean 2.6
 label    category    16.7%         3  ball 40.0%, dog 40.0%, cat 20.0%
 age      number      33.3%         4  1.5 to 7, mean 3.375
@@ -53,6 +56,8 @@ age      every cell is a number
 code     1 different value in 5 cells
 split    every cell names a split
 
+warning: column \"caption\": 1 of 2 texts outside train is in a train row too, but for case and blanks
+  help: name the column that ties them together as `group_by`, or split again
 warning: column \"label\": 1 value in no train row: cat
   help: a model cannot learn what it never sees: split again, or leave these rows out
 warning: column \"code\" has the same value everywhere: \"same\"
@@ -122,8 +127,20 @@ fn a_row_of_no_split_leaks_nowhere() {
     let rows = vec![cell("a red ball"), cell("two dogs"), cell("a red ball"), cell("a cat")];
     let table = Table::from_rows(vec!["caption".into()], rows).unwrap();
     let splits = |test| Named::from([("train".to_string(), vec![0, 1]), ("test".to_string(), test)]);
-    assert!(profile(&table, &splits(vec![3]), &probe).leaks.is_empty());
-    assert_eq!(profile(&table, &splits(vec![2]), &probe).leaks.len(), 1);
+    assert!(profile_with(&table, &splits(vec![3]), &probe).leaks.is_empty());
+    assert_eq!(profile_with(&table, &splits(vec![2]), &probe).leaks.len(), 1);
+}
+
+#[test]
+fn texts_that_differ_in_case_leak_unless_they_come_again_and_again() {
+    let (profile, shown) =
+        csv("caption,split\na red ball,train\ntwo dogs run,train\nA Red  ball ,test\none white cat,test\n", &[]);
+    assert_eq!(profile.columns[0].in_train, Some(Share { some: 1, all: 2 }));
+    assert!(shown.contains("column \"caption\": 1 of 2 texts outside train is in a train row too"), "{shown}");
+    let rows = "is it red or blue,train\nwhat shape does it have here,train\n".repeat(4) + "is it red or blue,test\n";
+    let (profile, shown) = csv(&format!("question,split\n{rows}"), &[]);
+    assert!(!shown.contains("texts outside train") && !shown.contains("text outside train"), "{shown}");
+    assert!(profile.columns[0].kind == Kind::Category || profile.columns[0].in_train.is_some());
 }
 
 #[test]
@@ -151,7 +168,7 @@ proptest::proptest! {
         let table = Table::from_rows(vec!["x".into(), "y".into(), name], rows).unwrap();
         let all = (0..table.len()).partition::<Vec<_>, _>(|row| row % 2 == 0);
         let splits = Named::from([("train".to_string(), all.0), ("test".to_string(), all.1)]);
-        let profile = profile(&table, &splits, &probe);
+        let profile = profile_with(&table, &splits, &probe);
         proptest::prop_assert!(profile.to_string().ends_with('\n'));
         proptest::prop_assert!(serde_json::to_string(&profile).is_ok());
     }

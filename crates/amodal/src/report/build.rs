@@ -308,7 +308,7 @@ fn mistakes(run: &Run, examples: &Examples, rows: &[usize]) -> Result<Vec<Mistak
     Ok(all)
 }
 
-fn words(raw: &Raw) -> String {
+pub(super) fn words(raw: &Raw) -> String {
     match raw {
         Raw::Text(text) => text.trim().to_string(),
         Raw::Numbers(numbers) => numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),

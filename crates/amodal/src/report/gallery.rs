@@ -161,7 +161,8 @@ fn item(item: &Item) -> Markup {
     }
 }
 
-fn media(media: &Media, caption: &str) -> Markup {
+/// A value as the page shows it.
+pub(super) fn media(media: &Media, caption: &str) -> Markup {
     match media {
         Media::Image { mime, bytes } if is_media_type(mime, "image/") => image(mime, bytes, caption),
         Media::Sound { mime, bytes } if is_media_type(mime, "audio/") => {

@@ -17,10 +17,12 @@ mod gallery;
 mod looks;
 mod number;
 mod page;
+mod profile;
 mod table;
 mod word_map;
 
 pub use looks::looks;
+pub use profile::profile_page;
 pub use word_map::word_map;
 
 /// Everything a report shows.

@@ -1,11 +1,13 @@
 //! Training: steps, evaluation, early stopping, checkpoints.
 mod adamw;
 pub mod checkpoint;
+mod estimate;
 mod mix;
 mod schedule;
 pub mod weights;
 
 pub use adamw::{AdamW, Step};
+pub use estimate::{Estimate, estimate};
 pub use schedule::learning_rate;
 
 use crate::{
