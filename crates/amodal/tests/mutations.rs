@@ -1,5 +1,7 @@
 //! Tables of every kind with bytes changed, and the corpus of the fuzz targets: read or refused with one line that names the
 //! file, never a panic.
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 #[path = "../../../fuzz/readers.rs"]
 mod readers;
 

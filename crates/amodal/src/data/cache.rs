@@ -47,6 +47,11 @@ impl Cache {
         Self { full: AtomicBool::new(file.is_none()), file, end: AtomicU64::new(0), limit }
     }
 
+    /// Whether some value found no room.
+    pub(super) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
+    }
+
     /// The value at a place, if it was kept.
     pub(super) fn get(&self, place: &OnceLock<Place>) -> Option<Item> {
         let (place, file) = (place.get()?, self.file.as_ref()?);
@@ -124,6 +129,7 @@ mod tests {
         let place = OnceLock::new();
         cache.put(&place, &items[0]);
         assert_eq!(cache.get(&place), None, "over the limit");
+        assert!(cache.is_full());
         let none = Cache::new(0, None);
         none.put(&place, &items[0]);
         assert_eq!(none.get(&place), None);

@@ -132,7 +132,7 @@ impl Examples {
 
     /// Whether `data.cache_mb` held all that was decoded so far; the rest is decoded again every epoch.
     pub fn fits_cache(&self) -> bool {
-        self.cached.load(Ordering::Relaxed) <= self.cache_bytes
+        !self.cache.is_full()
     }
 
     /// For each row of the table which of a modality's different values it has.
