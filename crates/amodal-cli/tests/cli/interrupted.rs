@@ -121,32 +121,34 @@ fn fifty_kills_change_nothing() {
     while early + training + writing + late < 50 {
         let fresh = !place.path("killed/config.toml").exists();
         let train = format!("train config.toml --out killed -q {WIDE}");
+        let before = step(&place.path(STATE));
         let mut child = start(&place, if fresh { &train } else { RESUME });
+        let is_writing = || !unfinished(&place, "killed/checkpoint").is_empty();
         round += 1;
         if round % 2 == 0 {
             for _ in 0..(4.0 * random(&mut state)) as usize {
-                wait(&mut child, || !unfinished(&place, "killed/checkpoint").is_empty());
-                wait(&mut child, || unfinished(&place, "killed/checkpoint").is_empty());
+                wait(&mut child, is_writing);
+                wait(&mut child, || !is_writing());
             }
-            wait(&mut child, || !unfinished(&place, "killed/checkpoint").is_empty());
+            wait(&mut child, is_writing);
             std::thread::sleep(Duration::from_secs_f64(0.04 * random(&mut state)));
         } else {
-            std::thread::sleep(Duration::from_secs_f64(0.3 * seconds * random(&mut state)));
+            std::thread::sleep(Duration::from_secs_f64(seconds * random(&mut state).powi(2)));
         }
         if kill(child) {
-            // left behind by the kill: what earlier ones left was removed at the start, unless it had not come so far
-            let now = unfinished(&place, "killed/checkpoint");
-            if !place.path(STATE).exists() && now.is_empty() {
-                early += 1;
+            if is_writing() {
+                writing += 1;
             } else if place.path("killed/model.safetensors").exists() {
                 late += 1;
-            } else if now.is_empty() {
-                training += 1;
+            } else if step(&place.path(STATE)) == before {
+                early += 1;
             } else {
-                writing += 1;
+                training += 1;
             }
-            for name in now {
-                let _ = std::fs::rename(place.path("killed/checkpoint").join(name), place.path("killed/.seen.1-1.tmp"));
+            // found anew, it would be counted again where the next process is killed before it removes it
+            for name in unfinished(&place, "killed/checkpoint") {
+                let moved = place.path(format!("killed/.a.{round}-0.tmp"));
+                std::fs::rename(place.path("killed/checkpoint").join(name), moved).unwrap();
             }
         } else {
             place.amodal(RESUME).done();
@@ -161,8 +163,8 @@ fn fifty_kills_change_nothing() {
         ended += 1;
     }
     println!(
-        "checkpoints of {bytes} bytes; {early} kills before the first one, {training} between two, {writing} while one \
-         was written, {late} after training; {ended} runs, all equal"
+        "checkpoints of {bytes} bytes; {early} kills before the process had written one, {training} between two, {writing} \
+         while one was written, {late} after training; {ended} runs, all equal"
     );
     assert!(writing >= 10, "only {writing} kills while a checkpoint was written");
     assert!(ended > 0);
@@ -320,5 +322,104 @@ fn a_folder_that_becomes_read_only() {
     assert!(step(&place.path(STATE)).or(step(&place.path("killed/checkpoint/previous.safetensors"))).is_some());
     allow("killed/checkpoint", 0o755);
     ran(RESUME).done();
+    same(&place);
+}
+
+/// A disk of its own in memory, of some megabytes; it goes with its value.
+#[cfg(target_os = "linux")]
+struct Disk<'a> {
+    place: &'a Place,
+}
+
+#[cfg(target_os = "linux")]
+impl<'a> Disk<'a> {
+    /// None where the system does not allow it: root alone may.
+    fn mount(place: &'a Place, megabytes: usize) -> Option<Self> {
+        std::fs::create_dir_all(place.path("killed")).unwrap();
+        let disk = Self { place };
+        disk.run("mount", &["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"]).then_some(disk)
+    }
+
+    fn resize(&self, megabytes: usize) {
+        assert!(self.run("mount", &["-o", &format!("remount,size={megabytes}m")]));
+    }
+
+    fn run(&self, command: &str, arguments: &[&str]) -> bool {
+        let status = Command::new(command).args(arguments).arg(self.place.path("killed")).status();
+        status.is_ok_and(|status| status.success())
+    }
+
+    /// Writes until nothing more fits.
+    fn fill(&self) {
+        let mut file = std::fs::File::create(self.place.path("killed/filler")).unwrap();
+        while std::io::Write::write_all(&mut file, &[1; 4096]).is_ok() {}
+    }
+
+    fn free(&self) {
+        std::fs::remove_file(self.place.path("killed/filler")).unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Disk<'_> {
+    fn drop(&mut self) {
+        self.run("umount", &[]);
+    }
+}
+
+/// A disk that is full before the first checkpoint, at the third, at a line of `metrics.jsonl`, and at the results.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "takes half a minute, and root"]
+fn a_full_disk_loses_nothing() {
+    let place = squares();
+    place.amodal(&format!("train config.toml --out whole -q {WIDE}")).done();
+    let Some(disk) = Disk::mount(&place, 20) else {
+        println!("skipped: no disk can be mounted");
+        return;
+    };
+    let help = "help: free some space, then continue with `amodal train --resume killed`";
+    let refused = |ran: Ran, file: &str| {
+        println!("{}", ran.stderr.trim());
+        ran.failed(1, &[&format!("error: killed/{file}: No space left on device"), help]);
+        assert_eq!(unfinished(&place, "killed/checkpoint"), [""; 0]);
+        assert_eq!(unfinished(&place, "killed"), [""; 0]);
+    };
+    let train = format!("train config.toml --out killed -q {WIDE}");
+    refused(place.amodal(&train), "checkpoint/state.safetensors");
+    assert!(!place.path(STATE).exists());
+    disk.resize(60);
+    refused(place.amodal(RESUME), "checkpoint/state.safetensors");
+    assert_eq!(step(&place.path(STATE)), Some(2));
+    assert_eq!(step(&place.path("killed/checkpoint/previous.safetensors")), Some(1));
+    disk.resize(200);
+    place.amodal(RESUME).done();
+    same(&place);
+    drop(disk);
+
+    let disk = Disk::mount(&place, 200).unwrap();
+    // fills the disk once a file is there
+    let filled = |arguments: &str, file: &str| {
+        let mut child = start(&place, arguments);
+        let signal = |name: &str| {
+            assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+        };
+        let begin = Instant::now();
+        while !place.path(file).exists() && begin.elapsed().as_secs() < 60 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        signal("-STOP");
+        disk.fill();
+        signal("-CONT");
+        let _ = child.try_wait();
+        Ran::new(arguments, &child.wait_with_output().unwrap())
+    };
+    // no checkpoint before the end of an epoch, which begins with the line
+    let train = format!("{train} --set train.checkpoint_seconds=1000");
+    refused(filled(&train, "killed/environment.json"), "metrics.jsonl");
+    disk.free();
+    refused(filled(RESUME, "killed/model.safetensors"), "results.json");
+    disk.free();
+    place.amodal(RESUME).done();
     same(&place);
 }
