@@ -44,7 +44,7 @@ fn a_file_that_is_no_table() {
     place.write("table.xlsx", "x");
     place.amodal("check table.xlsx").failed(1, &["table.xlsx: not a table", ".csv", ".jsonl"]);
     place.write("table.json", "[]");
-    place.amodal("check table.json").failed(1, &["table.json: not a table", "help: write one object a line"]);
+    place.amodal("check table.json").failed(1, &["table.json: ", "help: expected COCO's captions", "is named .jsonl"]);
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn an_output_that_cannot_be_written() {
     let place = trained();
     place.write("file", "");
     place.amodal("predict run table.csv -o nosuch/out.jsonl").failed(1, &["nosuch/out.jsonl"]);
-    place.amodal("predict run table.csv -o out.parquet").failed(2, &["out.parquet", ".jsonl or .csv"]);
+    place.amodal("predict run table.csv -o out.xml").failed(2, &["out.xml", ".jsonl or .csv or .parquet"]);
     place.amodal("embed run table.csv -o file/out.jsonl").failed(1, &["file/out.jsonl"]);
     place.amodal("index run table.csv -o img").failed(1, &["img: a folder"]);
     place.amodal("train config.toml --out file/run -q").failed(1, &["file/run"]);

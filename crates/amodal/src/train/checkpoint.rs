@@ -15,6 +15,8 @@ use std::{
 const TEXT: &str = "amodal";
 /// The checksum of tensors and text, among the metadata.
 const CHECKSUM: &str = "checksum";
+/// What a checksum begins with.
+const ALGORITHM: &str = "crc32:";
 
 /// Where the checkpoint before the one at `path` is kept.
 pub fn previous(path: &Path) -> PathBuf {
@@ -69,7 +71,7 @@ fn checksum(weights: &Weights, text: &str) -> String {
         add(&shape.iter().flat_map(|size| (*size as u64).to_le_bytes()).collect::<Vec<_>>());
         add(&little_endian(values));
     }
-    format!("crc32:{:08x}", sum.finalize())
+    format!("{ALGORITHM}{:08x}", sum.finalize())
 }
 
 /// Values as the bytes of a file; not copied where memory has the same order.
@@ -108,8 +110,10 @@ pub fn load(path: &Path) -> Result<(Weights, String)> {
                 return Err(damaged(format!("its content has the checksum {found}, it was written with {written}")));
             }
         }
-        // older files have the text alone: here the name of the checksum itself is hit
-        None if texts.contains_key(TEXT) && texts.len() > 1 => return Err(damaged("it has no checksum".to_string())),
+        // the name of the checksum itself is hit; older files, and those of other tools, have none under any name
+        None if texts.values().any(|text| text.starts_with(ALGORITHM)) => {
+            return Err(damaged("it has no checksum".to_string()));
+        }
         None => {}
     }
     Ok((weights, text))
