@@ -221,11 +221,13 @@ mod tests {
                 [(48, 64, true, false), (48, 64, true, false), (48, 64, false, true), (48, 64, false, true)],
                 "{name}"
             );
-            let cut = super::super::video::decode(&bytes[..bytes.len() / 3], 4, &limits, |picture| picture);
-            assert!(
-                cut.is_ok_and(|clip| clip.frames.len() <= 4) || name != "a.mkv",
-                "a cut Matroska gives what is there"
-            );
+            // of a film that is cut there is what ffmpeg finds, or an error that says so
+            let half = &bytes[..bytes.len() / 3];
+            if let Err(error) = super::super::video::decode(half, 4, &limits, |picture| picture) {
+                let text = error.to_string();
+                let known = ["damaged", "truncated", "without a film"];
+                assert!(known.iter().any(|word| text.contains(word)), "{name}: {text}");
+            }
             let tiny =
                 ClipLimits { picture: super::super::image::Limits { max_pixels: 100, ..Default::default() }, ..limits };
             assert!(
