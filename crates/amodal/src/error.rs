@@ -173,6 +173,7 @@ pub fn suggest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
     let best = known.into_iter().max_by(|a, b| near(a).total_cmp(&near(b)))?;
     (near(&best) > 0.75).then_some(best)
 }
+
 /// Runs a reader of another crate, and makes a panic in it `None`, with no message on stderr: some of them panic on
 /// damaged input.
 pub(crate) fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {

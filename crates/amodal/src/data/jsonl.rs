@@ -1,48 +1,27 @@
 //! Tables of one JSON object a line.
-use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::{Number, Value};
 
-use super::table::{CELL_LIMIT, Cells, Rows, Table, oversize, text};
+use super::table::{Builder, Cells, Table, text};
 use crate::{Error, Raw, Result};
 
 /// Reads a whole file; columns stand in the order in which their names first appear.
 pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Table> {
-    let mut columns: Vec<String> = Vec::new();
-    let mut known: HashMap<String, usize> = HashMap::new();
-    let (mut rows, mut lines) = (Vec::<Cells>::new(), Vec::new());
+    let mut builder = Builder::new(path);
     for (index, line) in text(path, bytes)?.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let at = format!("{}:{}", path.display(), index + 1);
+        builder.line(index + 1);
         let mut row = Cells::new();
         for (name, value) in object(line).map_err(|error| error.within(&at))? {
-            let column = *known.entry(name.clone()).or_insert_with(|| {
-                columns.push(name.clone());
-                columns.len() - 1
-            });
-            if row.len() <= column {
-                row.resize(column + 1, None);
-            }
             let cell = cell(value).map_err(|problem| Error::data(format!("{at}, column {name:?}"), problem))?;
-            match &cell {
-                Some(Raw::Text(text)) if text.len() > CELL_LIMIT => {
-                    return Err(oversize(format!("{at}, column {name:?}"), text.len()));
-                }
-                Some(Raw::Numbers(numbers)) if numbers.len() * 4 > CELL_LIMIT => {
-                    return Err(oversize(format!("{at}, column {name:?}"), numbers.len() * 4));
-                }
-                _ => row[column] = cell,
-            }
+            builder.put(&mut row, &name, cell)?;
         }
-        rows.push(row);
-        lines.push(index + 1);
+        builder.push(row);
     }
-    for row in &mut rows {
-        row.resize(columns.len(), None);
-    }
-    Table::new(path, columns, rows.into_iter().flatten().collect(), Rows::Lines(lines))
+    builder.done()
 }
 
 /// The names and values of one object, in order; what is itself an object, or an array of other things than numbers, is
@@ -142,7 +121,7 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-pub(super) fn whole_and_long(value: &Number) -> bool {
+fn whole_and_long(value: &Number) -> bool {
     let whole = value.as_i64().map(i128::from).or(value.as_u64().map(i128::from));
     whole.is_some_and(|whole| (whole as f32) as i128 != whole)
 }
@@ -155,6 +134,7 @@ fn number(value: &Number) -> Result<f32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::CELL_LIMIT;
     use proptest::prelude::*;
 
     fn table(text: &str) -> Table {

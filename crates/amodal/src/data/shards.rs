@@ -85,7 +85,9 @@ fn read_files(path: &Path, files: &[PathBuf]) -> Result<Table> {
             builder.fill(first, "split", &Raw::Text(split));
         }
     }
-    builder.done()
+    let table = builder.done()?;
+    // paths in the tables of a folder start at the folder
+    Ok(if path.is_dir() { table.with_folder(path) } else { table })
 }
 
 /// The split that a file's folder below `top`, or the beginning of its name, is called after: `train-00000-of-00004.parquet`.
@@ -161,6 +163,24 @@ mod tests {
             error("a-{9..1}.tar").contains("rising") && error("a-{0..99999999999}.tar").contains("at most 1000000")
         );
         assert!(error("none.tar").ends_with("no such file or folder"));
+    }
+
+    #[test]
+    fn paths_in_a_folder_of_tables_start_at_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        std::fs::write(folder.path().join("a.png"), "picture").unwrap();
+        for split in ["train", "test"] {
+            let file =
+                std::fs::File::create(folder.path().join(format!("data/{split}-00000-of-00001.parquet"))).unwrap();
+            let names = parquet::Column::Texts(vec!["a.png".to_string(); 2]);
+            parquet::write(file, &[("image".to_string(), names)]).unwrap();
+        }
+        let table = Table::read(folder.path()).unwrap();
+        assert_eq!((table.columns(), table.len()), (["image", "split"].map(String::from).as_slice(), 4));
+        assert_eq!(table.named(0, "split"), Some(&Raw::Text("test".into())));
+        assert_eq!(&*table.media(3, 0).unwrap(), b"picture");
+        assert!(table.row_place(3).ends_with("train-00000-of-00001.parquet, row 2"));
     }
 
     #[test]

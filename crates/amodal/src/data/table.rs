@@ -57,6 +57,13 @@ pub(super) struct Part {
     noun: &'static str,
 }
 
+impl Part {
+    /// Where a row stands that nothing names.
+    fn place(&self, row: usize) -> String {
+        format!("{}, {} {}", self.path.display(), self.noun, row - self.first + 1)
+    }
+}
+
 impl Table {
     /// Reads a table; the ending of `path` says how: `.csv`, `.tsv`, `.jsonl`, `.ndjson`, `.parquet`, `.tar` and `.tar.gz`
     /// (WebDataset), `.json` (COCO's captions). A range such as `{000..099}` stands for many Parquet files or archives. A
@@ -209,10 +216,9 @@ impl Table {
             }
             Rows::Parts(parts) => {
                 let part = &parts[parts.partition_point(|part| part.first <= row).saturating_sub(1)];
-                let path = part.path.display();
                 match part.key.and_then(|key| self.cell(row, key)) {
-                    Some(key) => format!("{path}, {} {:?}", part.noun, shown(key)),
-                    None => format!("{path}, {} {}", part.noun, row - part.first + 1),
+                    Some(key) => format!("{}, {} {:?}", part.path.display(), part.noun, shown(key)),
+                    None => part.place(row),
                 }
             }
             Rows::Memory => format!("row {}", row + 1),
@@ -303,6 +309,7 @@ pub(super) struct Builder {
     columns: Vec<String>,
     known: HashMap<String, usize>,
     rows: Vec<Cells>,
+    lines: Vec<usize>,
     parts: Vec<Part>,
     stores: Vec<Store>,
     notes: Vec<String>,
@@ -312,7 +319,13 @@ impl Builder {
     /// An empty table.
     pub(super) fn new(path: &Path) -> Self {
         let (columns, known, rows) = (Vec::new(), HashMap::new(), Vec::new());
-        Self { path: path.to_path_buf(), columns, known, rows, parts: vec![], stores: vec![], notes: vec![] }
+        let (lines, parts, stores, notes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { path: path.to_path_buf(), columns, known, rows, lines, parts, stores, notes }
+    }
+
+    /// The next row starts at this line of the file; every row does, or none.
+    pub(super) fn line(&mut self, line: usize) {
+        self.lines.push(line);
     }
 
     /// From here on the rows are of another file; `key` is the column that names them, `noun` what they are called.
@@ -371,11 +384,10 @@ impl Builder {
             _ => 0,
         };
         if bytes > CELL_LIMIT {
-            let at = match self.parts.last() {
-                Some(Part { first, path, noun, .. }) => {
-                    format!("{}, {noun} {}", path.display(), self.rows.len() - first + 1)
-                }
-                None => self.path.display().to_string(),
+            let at = match (self.lines.last(), self.parts.last()) {
+                (Some(line), _) => format!("{}:{line}", self.path.display()),
+                (_, Some(part)) => part.place(self.rows.len()),
+                _ => self.path.display().to_string(),
             };
             return Err(oversize(format!("{at}, column {name:?}"), bytes));
         }
@@ -410,7 +422,8 @@ impl Builder {
             row.resize(width, None);
             cells.extend(row);
         }
-        let mut table = Table::new(&self.path, self.columns, cells, Rows::Parts(self.parts))?;
+        let rows = if self.parts.is_empty() { Rows::Lines(self.lines) } else { Rows::Parts(self.parts) };
+        let mut table = Table::new(&self.path, self.columns, cells, rows)?;
         (table.stores, table.notes) = (self.stores, self.notes);
         Ok(table)
     }

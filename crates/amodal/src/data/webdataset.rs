@@ -187,7 +187,6 @@ fn column(ending: &str) -> Option<(String, Kind)> {
         (_, Some(Media::Image)) => ("image", Kind::Media),
         (_, Some(Media::Audio)) => ("audio", Kind::Media),
         (_, Some(Media::Video)) => ("video", Kind::Media),
-        ("svg", _) => ("image", Kind::Media),
         ("txt" | "text", _) => ("text", Kind::Text),
         ("cls" | "cls2", _) => ("label", Kind::Text),
         ("json", _) => ("json", Kind::Json),

@@ -9,7 +9,6 @@ pub mod audio;
 pub mod augment;
 pub mod cepstrum;
 mod container;
-#[cfg(feature = "ffmpeg")]
 mod ffmpeg;
 mod film;
 mod griffin_lim;

@@ -1,6 +1,6 @@
 //! Decodes clips to 8-bit RGB frames with time stamps: animated WebP, GIF and PNG, MP4 with H.264, pictures in a row.
 use super::image::{self, Limits, Picture};
-use super::{animation, mp4, start_of};
+use super::{animation, ffmpeg, mp4, start_of};
 use crate::{Error, Result};
 
 /// One frame and when it is shown.
@@ -172,27 +172,15 @@ pub fn decode(
     Timeline::of([1.0 / limits.frame_rate]).clip(1, limits, |_| Ok(vec![still]))
 }
 
-/// A film that is not read here, and why: the feature `ffmpeg` has the program of that name read it.
-#[cfg(feature = "ffmpeg")]
+/// A film that is not read here, and why: with the feature `ffmpeg` the program of that name reads it.
 fn other(
-    (name, _): (&str, Error),
+    (name, error): (&str, Error),
     bytes: &[u8],
     count: usize,
     limits: &ClipLimits,
     keep: impl FnMut(Picture) -> Picture,
 ) -> Result<Clip> {
-    super::ffmpeg::decode(name, bytes, count, limits, keep)
-}
-
-#[cfg(not(feature = "ffmpeg"))]
-fn other(
-    (_, error): (&str, Error),
-    _: &[u8],
-    _: usize,
-    _: &ClipLimits,
-    _: impl FnMut(Picture) -> Picture,
-) -> Result<Clip> {
-    Err(error)
+    if cfg!(feature = "ffmpeg") { ffmpeg::decode(name, bytes, count, limits, keep) } else { Err(error) }
 }
 
 /// Longer side that an SVG is drawn with.

@@ -197,4 +197,29 @@ mod tests {
         assert_ne!(pixels[..108], frame);
         assert_eq!(pixels, pixels[..108].repeat(3));
     }
+
+    #[test]
+    fn a_frame_shows_a_neighbour_as_often_as_it_is_told() {
+        let clip =
+            Item::Video { pixels: (0..20).flat_map(|frame| [frame; 3]).collect(), frames: 20, height: 1, width: 1 };
+        let jittered = |frame_jitter: f64| {
+            let video = video(VideoConfig { size: 1, frames: 20, frame_jitter, ..VideoConfig::default() });
+            let mut moved = [0; 2];
+            for seed in 0..50 {
+                let Some(Item::Video { pixels, .. }) = video.augment(&clip, &mut random(seed, 0, 0, Purpose::Augment))
+                else {
+                    return None;
+                };
+                for (at, pixel) in pixels.chunks_exact(3).enumerate() {
+                    assert!((i32::from(pixel[0]) - at as i32).abs() <= 1);
+                    moved[0] += usize::from(usize::from(pixel[0]) < at);
+                    moved[1] += usize::from(usize::from(pixel[0]) > at);
+                }
+            }
+            Some(moved)
+        };
+        assert_eq!(jittered(0.0), None);
+        let moved = jittered(0.4).unwrap(); // of 1,000 frames, of which the ends have one neighbour
+        assert!(moved.iter().all(|count| (150..240).contains(count)), "{moved:?}");
+    }
 }

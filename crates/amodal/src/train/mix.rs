@@ -121,8 +121,8 @@ mod tests {
         let targets: Vec<Option<&Item>> = classes.iter().map(Some).collect();
         let input = Input::stack(&items, &picture(0), None, &device).unwrap();
         let target = Input::stack(&targets, &Item::Ids(vec![]), Some(1), &device).unwrap();
-        let named = |input: Input| Named::from([("x".to_string(), input)]);
-        Batch { inputs: named(input), targets: named(target), groups: (0..6).collect() }
+        let named = |name: &str, input: Input| Named::from([(name.to_string(), input)]);
+        Batch { inputs: named("picture", input), targets: named("colour", target), groups: (0..6).collect() }
     }
 
     /// The mean of a mixed row's colours is that of its two rows by their share, and the targets are theirs.
@@ -133,11 +133,12 @@ mod tests {
             let (batch, mut shares) = (batch(), Vec::new());
             for step in 0..20 {
                 let mixed = mix(&batch, &train, step).unwrap().unwrap();
-                let classes =
-                    |batch: &Batch| batch.targets["x"].ids().unwrap().into_data().iter::<i64>().collect::<Vec<_>>();
+                let classes = |batch: &Batch| {
+                    batch.targets["colour"].ids().unwrap().into_data().iter::<i64>().collect::<Vec<_>>()
+                };
                 let (first, second) = (classes(&mixed.first), classes(&mixed.second));
                 assert_eq!(first, [0, 1, 2, 3, 4, 5]);
-                let means = mixed.first.inputs["x"].image().unwrap().reshape([6, 48]).mean_dim(1).into_data();
+                let means = mixed.first.inputs["picture"].image().unwrap().reshape([6, 48]).mean_dim(1).into_data();
                 for ((mean, first), second) in means.iter::<f32>().zip(first).zip(second) {
                     let colour = |class: i64| class as f64 * 40.0 / 127.5 - 1.0;
                     let expected = mixed.share * colour(first) + (1.0 - mixed.share) * colour(second);
@@ -155,5 +156,53 @@ mod tests {
         let train = TrainConfig { mixup: 0.25, cutmix: 0.25, ..TrainConfig::default() };
         let mixed = (0..400).filter(|step| mix(&batch(), &train, *step).unwrap().is_some()).count();
         assert!((160..240).contains(&mixed), "{mixed}");
+    }
+
+    const CONFIG: &str = r#"
+        [data]
+        path = "table.csv"
+        [train]
+        mixup = 1.0
+        [modalities.picture]
+        type = "image"
+        size = 4
+        [encode.picture]
+        type = "cnn"
+        channels = [4]
+        [tasks.colour]
+        target = { type = "category", classes = ["a", "b", "c", "d", "e", "f"] }
+        decode = { type = "classifier", dropout = 0.0 }
+        loss = { type = "cross_entropy" }
+    "#;
+
+    #[test]
+    fn a_step_learns_both_classes_by_their_share() {
+        let config = Config::parse(CONFIG, &[]).unwrap();
+        let mut trainer = crate::train::Trainer::new(config.clone()).unwrap();
+        let batch = batch();
+        let mixed = mix(&batch, &config.train, 0).unwrap().unwrap();
+        let outputs = trainer.model.forward(&mixed.first).unwrap();
+        let loss =
+            |batch| f64::from(trainer.model.losses(&outputs, batch).unwrap()["colour"].clone().into_scalar::<f32>());
+        let (first, second) = (loss(&mixed.first), loss(&mixed.second));
+        assert!((first - second).abs() > 1e-3, "two classes: {first} {second}");
+        let expected = mixed.share * first + (1.0 - mixed.share) * second;
+        let report = trainer.step(&batch).unwrap();
+        assert!((report.loss - expected).abs() < 1e-5, "{} {expected}", report.loss);
+    }
+
+    #[test]
+    fn what_cannot_be_mixed_is_refused() {
+        let error = |from: &str, to: &str| {
+            check(&Config::parse(&CONFIG.replace(from, to), &[]).unwrap()).unwrap_err().to_string()
+        };
+        let text = error("[encode.picture]", "[modalities.words]\ntype = \"text\"\n[encode.picture]");
+        assert_eq!(text, "train.mixup: mixes pictures, and `words` is none");
+        let number = CONFIG.replace(
+            "{ type = \"category\", classes = [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\"] }",
+            "{ type = \"number\" }",
+        );
+        let text = check(&Config::parse(&number.replace("mixup", "cutmix"), &[]).unwrap()).unwrap_err().to_string();
+        assert_eq!(text, "train.cutmix: mixes classes, and `colour` tells none");
     }
 }
