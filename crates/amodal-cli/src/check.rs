@@ -36,12 +36,12 @@ impl std::error::Error for Found {}
 pub(crate) fn probe(kind: Kind, bytes: &[u8]) -> amodal::Result<String> {
     match kind {
         Kind::Image => {
-            let picture = image::decode(bytes, &image::Limits::default(), 64)?;
+            let picture = image::decode(bytes, &image::Limits::default(), 64, None)?;
             Ok(format!("{}x{}", picture.width, picture.height))
         }
         Kind::Audio => Ok(format!("{:.1} s", audio::decode(bytes, &audio::SoundLimits::default())?.seconds())),
         Kind::Video => {
-            let clip = video::decode(bytes, 1, &video::ClipLimits::default(), |picture| picture)?;
+            let clip = video::decode(bytes, 1, &video::ClipLimits::default(), None, |picture| picture)?;
             let picture = &clip.frames[0].picture;
             Ok(format!("{}x{}, {:.1} s", picture.width, picture.height, clip.seconds))
         }

@@ -3,11 +3,11 @@ use std::io::Cursor;
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage, metadata::Orientation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{start_of, svg, video};
+use super::{jpeg, start_of, svg, video};
 use crate::{Error, Result};
 
 /// A decoded picture, 8 bits a colour.
@@ -59,11 +59,13 @@ pub enum Fit {
 /// Decodes PNG, JPEG (turned as its EXIF says), WebP, GIF (first frame) or SVG; the kind is told by the bytes alone.
 ///
 /// Transparency is laid over white. An SVG is drawn so that its longer side is `size` pixels; its texts are not drawn
-/// (there are no fonts) and what it links to is not read. Other pictures keep the size they have.
+/// (there are no fonts) and what it links to is not read. Other pictures keep the size they have, but for a JPEG that is to
+/// be [`resize`]d to a square of `size` by `fit`: it is read at a half, a quarter or an eighth where that is enough for the
+/// square.
 ///
 /// # Errors
 /// [`Error::Data`] with an empty place if the bytes are empty, no picture, over a limit, cut short or damaged.
-pub fn decode(bytes: &[u8], limits: &Limits, size: usize) -> Result<Picture> {
+pub fn decode(bytes: &[u8], limits: &Limits, size: usize, fit: Option<Fit>) -> Result<Picture> {
     check_bytes(bytes, limits)?;
     let Some((format, name)) = format_of(bytes) else {
         if svg::is_svg(bytes) {
@@ -75,6 +77,12 @@ pub fn decode(bytes: &[u8], limits: &Limits, size: usize) -> Result<Picture> {
         return Err(Error::data("", format!("not a picture: starts with {}", start_of(bytes)))
             .with_help("PNG, JPEG, WebP, GIF and SVG are read"));
     };
+    if let Some(fit) = fit
+        && format == ImageFormat::Jpeg
+        && let Some(picture) = scaled_down(bytes, limits, size, fit)?
+    {
+        return Ok(picture);
+    }
     let broken = |error| broken(&error, name, bytes.len());
     if format == ImageFormat::Jpeg && !ends_as_jpeg(bytes) {
         return Err(Error::data("", format!("truncated JPEG: no end marker in {} bytes", bytes.len())));
@@ -85,14 +93,33 @@ pub fn decode(bytes: &[u8], limits: &Limits, size: usize) -> Result<Picture> {
     let (width, height) = decoder.dimensions();
     check_pixels(u64::from(width) * u64::from(height), limits)?;
     let orientation = decoder.orientation().map_err(broken)?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    Ok(turned(DynamicImage::from_decoder(decoder).map_err(broken)?, orientation))
+}
+
+/// A JPEG at less than its size, where that is enough; `None` where it is not, and for what must be read whole.
+fn scaled_down(bytes: &[u8], limits: &Limits, size: usize, fit: Fit) -> Result<Option<Picture>> {
+    let Some(header) = jpeg::Header::read(bytes) else { return Ok(None) };
+    check_pixels(header.height as u64 * header.width as u64, limits)?;
+    let (down, across) = (size as f64 / header.height as f64, size as f64 / header.width as f64);
+    let share = if fit == Fit::Contain { down.min(across) } else { down.max(across) };
+    let Some(picture) = jpeg::eighths(share).and_then(|eighths| header.decode(eighths)) else { return Ok(None) };
+    let orientation = header.exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms);
+    if orientation == Orientation::NoTransforms {
+        return Ok(Some(picture));
+    }
+    let image = RgbImage::from_raw(picture.width as u32, picture.height as u32, picture.pixels);
+    Ok(image.map(|image| turned(DynamicImage::ImageRgb8(image), orientation)))
+}
+
+/// A picture as its EXIF says.
+fn turned(mut picture: DynamicImage, orientation: Orientation) -> Picture {
     picture.apply_orientation(orientation);
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let pixels = match picture.color().has_alpha() {
         true => over_white(&picture.into_rgba8()),
         false => picture.into_rgb8().into_raw(),
     };
-    Ok(Picture { height, width, pixels })
+    Picture { height, width, pixels }
 }
 
 /// An error if the file is empty, or larger than allowed.
@@ -140,11 +167,11 @@ pub(super) fn broken(error: &image::ImageError, name: &str, length: usize) -> Er
 ///
 /// # Panics
 /// If `picture.pixels` is not `height * width * 3` long.
-pub fn resize(picture: &Picture, height: usize, width: usize, fit: Fit) -> Picture {
+pub fn resize(picture: Picture, height: usize, width: usize, fit: Fit) -> Picture {
     let (from_height, from_width) = (picture.height, picture.width);
     assert_eq!(picture.pixels.len(), from_height * from_width * 3, "pixels are [height, width, 3]");
     if (from_height, from_width) == (height, width) {
-        return picture.clone();
+        return picture;
     }
     if from_height * from_width == 0 || height * width == 0 {
         return Picture::filled(height, width, [255; 3]);
@@ -270,7 +297,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> Result<Picture> {
-        decode(bytes, &Limits::default(), 64)
+        decode(bytes, &Limits::default(), 64, None)
     }
 
     fn problem(bytes: &[u8]) -> String {
@@ -320,7 +347,7 @@ mod tests {
                 for value in [0, 1, 0x7f, 0xff, !bytes[at]] {
                     let mut wrong = bytes.to_vec();
                     wrong[at] = value;
-                    let _ = decode(&wrong, &Limits { max_pixels: 100_000, ..Limits::default() }, 16);
+                    let _ = decode(&wrong, &Limits { max_pixels: 100_000, ..Limits::default() }, 16, None);
                 }
             }
         }
@@ -333,7 +360,9 @@ mod tests {
         assert_eq!(problem(&encoded("png")[..60]), ": truncated PNG: the file ends after 60 bytes");
         assert_eq!(problem(&encoded("jpeg")[..600]), ": truncated JPEG: no end marker in 600 bytes");
         let few = Limits { max_bytes: 10, ..Limits::default() };
-        assert!(decode(&encoded("png"), &few, 64).unwrap_err().to_string().contains("more than the limit of 0.0 MB"));
+        assert!(
+            decode(&encoded("png"), &few, 64, None).unwrap_err().to_string().contains("more than the limit of 0.0 MB")
+        );
     }
 
     #[test]
@@ -385,26 +414,26 @@ mod tests {
     #[test]
     fn resize_keeps_letterboxes_and_cuts() {
         let black = Picture::filled(10, 20, [0; 3]);
-        let contained = resize(&black, 8, 8, Fit::Contain);
+        let contained = resize(black.clone(), 8, 8, Fit::Contain);
         let row = |picture: &Picture, row: usize| picture.pixels[row * picture.width * 3];
         assert_eq!((0..8).map(|y| row(&contained, y)).collect::<Vec<_>>(), [255, 255, 0, 0, 0, 0, 255, 255]);
-        assert_eq!(resize(&black, 8, 8, Fit::Stretch), Picture::filled(8, 8, [0; 3]));
+        assert_eq!(resize(black.clone(), 8, 8, Fit::Stretch), Picture::filled(8, 8, [0; 3]));
         // Cover keeps the middle third of [black, white, black].
         let mut striped = Picture::filled(4, 12, [0; 3]);
         striped.pixels.chunks_exact_mut(36).for_each(|row| row[12..24].fill(255));
-        assert_eq!(resize(&striped, 4, 4, Fit::Cover), Picture::filled(4, 4, [255; 3]));
+        assert_eq!(resize(striped.clone(), 4, 4, Fit::Cover), Picture::filled(4, 4, [255; 3]));
         // A checkerboard shrinks to its mean, not to one of its colours.
         let mut board = Picture::filled(64, 64, [0; 3]);
         for (index, pixel) in board.pixels.chunks_exact_mut(3).enumerate() {
             pixel.fill(if (index / 64 + index % 64) % 2 == 0 { 255 } else { 0 });
         }
-        let small = resize(&board, 8, 8, Fit::Stretch);
+        let small = resize(board.clone(), 8, 8, Fit::Stretch);
         assert!(small.pixels.iter().all(|&value| value.abs_diff(128) < 12), "{:?}", small.pixels);
         for (height, width) in [(0, 4), (1, 1), (1, 900), (900, 1)] {
             for fit in [Fit::Contain, Fit::Cover, Fit::Stretch] {
-                let got = resize(&board, height, width, fit);
+                let got = resize(board.clone(), height, width, fit);
                 assert_eq!(got.pixels.len(), height * width * 3);
-                resize(&got, 5, 7, fit);
+                resize(got, 5, 7, fit);
             }
         }
     }

@@ -12,6 +12,7 @@ mod container;
 mod film;
 mod griffin_lim;
 pub mod image;
+mod jpeg;
 pub mod mel;
 mod mp4;
 pub mod spec_augment;

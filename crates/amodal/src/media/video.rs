@@ -1,5 +1,5 @@
 //! Decodes clips to 8-bit RGB frames with time stamps: animated WebP, GIF and PNG, MP4 with H.264, pictures in a row.
-use super::image::{self, Limits, Picture};
+use super::image::{self, Fit, Limits, Picture};
 use super::{animation, mp4, start_of};
 use crate::{Error, Result};
 
@@ -126,7 +126,8 @@ pub(super) fn check_count(count: usize, limits: &ClipLimits) -> Result<()> {
 /// small before the next one is decoded.
 ///
 /// Animated WebP, GIF and PNG, MP4 with H.264, [`row`]s of pictures, and a still picture as a clip of one frame; the kind
-/// is told by the bytes alone. Transparency is laid over white.
+/// is told by the bytes alone. Transparency is laid over white. `square` is what `keep` makes of a frame, if that is to fit it
+/// into a square: a large JPEG need not be read whole then.
 ///
 /// # Errors
 /// [`Error::Data`] with an empty place if the bytes are empty, no clip, over a limit, cut short or damaged.
@@ -134,15 +135,18 @@ pub fn decode(
     bytes: &[u8],
     count: usize,
     limits: &ClipLimits,
+    square: Option<(usize, Fit)>,
     mut keep: impl FnMut(Picture) -> Picture,
 ) -> Result<Clip> {
     image::check_bytes(bytes, &limits.picture)?;
+    let (size, fit) = square.map_or((SVG_SIZE, None), |(size, fit)| (size.max(SVG_SIZE), Some(fit)));
+    let still = |bytes: &[u8]| image::decode(bytes, &limits.picture, size, fit);
     if let Some(rest) = bytes.strip_prefix(ROW) {
         let pictures = pictures_of(rest)?;
         let timeline = Timeline::of(pictures.iter().map(|_| 1.0 / limits.frame_rate));
         return timeline.clip(count, limits, |places| {
             let read = |place: &usize| {
-                let picture = image::decode(pictures[*place], &limits.picture, SVG_SIZE);
+                let picture = still(pictures[*place]);
                 picture.map(&mut keep).map_err(|error| error.within(&format!("picture {}", place + 1)))
             };
             places.iter().map(read).collect()
@@ -161,7 +165,7 @@ pub fn decode(
         return Err(Error::data("", format!("not a clip: starts with {}", start_of(bytes)))
             .with_help("MP4 with H.264, animated WebP, GIF and PNG, and folders of pictures are read"));
     }
-    let still = keep(image::decode(bytes, &limits.picture, SVG_SIZE)?);
+    let still = keep(still(bytes)?);
     Timeline::of([1.0 / limits.frame_rate]).clip(1, limits, |_| Ok(vec![still]))
 }
 

@@ -15,7 +15,7 @@ fn clips() -> [(&'static str, &'static [u8]); 4] {
 fn read(bytes: &[u8], count: usize) -> Result<Clip> {
     let mut limits = ClipLimits::default();
     limits.picture.max_pixels = 100_000;
-    decode(bytes, count, &limits, |picture| picture)
+    decode(bytes, count, &limits, None, |picture| picture)
 }
 
 fn problem(bytes: &[u8]) -> String {
@@ -97,7 +97,7 @@ fn what_is_not_read_is_named_with_a_way_out() {
 #[test]
 fn limits_are_kept() {
     for (name, bytes) in clips() {
-        let refused = |limits: ClipLimits| decode(bytes, 8, &limits, |picture| picture).unwrap_err().to_string();
+        let refused = |limits: ClipLimits| decode(bytes, 8, &limits, None, |picture| picture).unwrap_err().to_string();
         let few = ClipLimits { max_frames: 7, ..ClipLimits::default() };
         assert_eq!(refused(few), ": 8 frames, more than the limit of 7", "{name}");
         let short = ClipLimits { max_seconds: 0.5, ..ClipLimits::default() };

@@ -22,11 +22,11 @@ fn blocks(height: usize, width: usize, time: usize) -> Picture {
 }
 
 fn read_picture(bytes: &[u8]) -> Picture {
-    image::decode(bytes, &image::Limits::default(), 64).unwrap()
+    image::decode(bytes, &image::Limits::default(), 64, None).unwrap()
 }
 
 fn read_clip(bytes: &[u8]) -> Clip {
-    video::decode(bytes, 1000, &video::ClipLimits::default(), |picture| picture).unwrap()
+    video::decode(bytes, 1000, &video::ClipLimits::default(), None, |picture| picture).unwrap()
 }
 
 fn read_sound(bytes: &[u8]) -> Sound {
@@ -157,6 +157,7 @@ fn frames_keep_their_times() {
                 &clip(&made, format).unwrap(),
                 9,
                 &video::ClipLimits { max_seconds: 1e9, ..video::ClipLimits::default() },
+                None,
                 |picture| picture,
             );
             assert_eq!(back.unwrap().count, 2, "{format} of {seconds} s");

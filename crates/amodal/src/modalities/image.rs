@@ -70,7 +70,7 @@ impl Read for Image {
         };
         let size = self.config.size;
         let limits = Limits { max_pixels: (self.config.max_megapixels * 1e6) as u64, ..Limits::default() };
-        let picture = resize(&decode(bytes, &limits, size)?, size, size, self.config.fit);
+        let picture = resize(decode(bytes, &limits, size, Some(self.config.fit))?, size, size, self.config.fit);
         Ok(Item::Image { pixels: picture.pixels, height: size, width: size })
     }
 

@@ -98,7 +98,7 @@ impl Read for Video {
         let limits = ClipLimits { frame_rate, max_seconds, ..ClipLimits::default() };
         let picture = Limits { max_pixels: (self.config.max_megapixels * 1e6) as u64, ..limits.picture };
         let limits = ClipLimits { picture, ..limits };
-        let clip = decode(bytes, frames, &limits, |picture| resize(&picture, size, size, fit))?;
+        let clip = decode(bytes, frames, &limits, Some((size, fit)), |picture| resize(picture, size, size, fit))?;
         let frames = clip.frames.len();
         let pixels = clip.frames.into_iter().flat_map(|frame| frame.picture.pixels).collect();
         Ok(Item::Video { pixels, frames, height: size, width: size })
@@ -162,7 +162,7 @@ mod tests {
         for format in video.formats() {
             let written = video.write(&item, format).unwrap();
             let Raw::Bytes(bytes) = &written else { panic!("{written:?}") };
-            let clip = decode(bytes, 9, &ClipLimits::default(), |picture| picture).unwrap();
+            let clip = decode(bytes, 9, &ClipLimits::default(), None, |picture| picture).unwrap();
             assert!((clip.seconds - 2.0).abs() < 1e-6 && clip.count == 4, "{format}: {} s", clip.seconds);
             if *format != "mp4" {
                 assert_eq!(video.read(&written).unwrap(), item, "{format}");
@@ -171,7 +171,7 @@ mod tests {
         let Item::Video { pixels, .. } = item else { panic!() };
         let half = Item::Video { pixels: pixels[..96].to_vec(), frames: 2, height: 4, width: 4 };
         let Raw::Bytes(bytes) = video.write(&half, "gif").unwrap() else { panic!() };
-        assert_eq!(decode(&bytes, 9, &ClipLimits::default(), |picture| picture).unwrap().seconds, 1.0);
+        assert_eq!(decode(&bytes, 9, &ClipLimits::default(), None, |picture| picture).unwrap().seconds, 1.0);
         assert!(video.write(&Item::Ids(vec![1]), "gif").is_err());
     }
 

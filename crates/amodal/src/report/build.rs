@@ -366,15 +366,12 @@ fn media_of(kind: &str, bytes: &[u8]) -> Option<Media> {
 
 /// A picture, small enough for a page.
 fn picture(bytes: &[u8]) -> Option<Media> {
-    let picture = media::image::decode(bytes, &media::image::Limits::default(), PIXELS).ok()?;
-    let side = picture.height.max(picture.width);
-    let scaled = |length: usize| (length * PIXELS / side).max(1);
-    let picture = match side > PIXELS {
-        true => {
-            media::image::resize(&picture, scaled(picture.height), scaled(picture.width), media::image::Fit::Stretch)
-        }
-        false => picture,
-    };
+    use media::image::{Fit, Limits};
+    let picture = media::image::decode(bytes, &Limits::default(), PIXELS, Some(Fit::Contain)).ok()?;
+    let side = picture.height.max(picture.width).max(1);
+    let scaled = |length: usize| (length * PIXELS.min(side) / side).max(1);
+    let (height, width) = (scaled(picture.height), scaled(picture.width));
+    let picture = media::image::resize(picture, height, width, Fit::Stretch);
     Some(Media::Image { mime: "image/png".into(), bytes: media::write::picture(&picture, "png").ok()? })
 }
 
@@ -383,9 +380,10 @@ fn film(bytes: &[u8]) -> Option<Media> {
     let small = |picture: media::image::Picture| {
         let side = picture.height.max(picture.width).max(1);
         let scaled = |length: usize| (length * FILM_PIXELS.min(side) / side).max(1);
-        media::image::resize(&picture, scaled(picture.height), scaled(picture.width), media::image::Fit::Stretch)
+        let (height, width) = (scaled(picture.height), scaled(picture.width));
+        media::image::resize(picture, height, width, media::image::Fit::Stretch)
     };
-    let clip = media::video::decode(bytes, FILM_FRAMES, &media::video::ClipLimits::default(), small).ok()?;
+    let clip = media::video::decode(bytes, FILM_FRAMES, &media::video::ClipLimits::default(), None, small).ok()?;
     let pictures = clip.frames.into_iter().map(|frame| frame.picture).collect();
     let clip = media::video::Clip::even(pictures, clip.seconds.min(10.0));
     Some(Media::Image { mime: "image/gif".into(), bytes: media::write::clip(&clip, "gif").ok()? })

@@ -36,7 +36,7 @@ pub fn looks(
     };
     let times = SIZE.div_ceil(height.max(width));
     let (high, wide) = (height * times, width * times);
-    let picture = resize(&Picture { height, width, pixels }, high, wide, Fit::Stretch);
+    let picture = resize(Picture { height, width, pixels }, high, wide, Fit::Stretch);
     let shown = made.looks.iter().filter_map(|look| {
         let side = look.weights.len().isqrt();
         if side < 2 || side * side != look.weights.len() {
@@ -44,7 +44,7 @@ pub fn looks(
         }
         let most = look.weights.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
         let levels = look.weights.iter().flat_map(|weight| [(weight / most * 255.0) as u8; 3]).collect();
-        let light = resize(&Picture { height: side, width: side, pixels: levels }, high, wide, Fit::Stretch);
+        let light = resize(Picture { height: side, width: side, pixels: levels }, high, wide, Fit::Stretch);
         let shade = |(pixel, light): (&u8, &u8)| {
             let light = DARK + (1.0 - DARK) * f32::from(*light) / 255.0;
             (f32::from(*pixel) * light) as u8
