@@ -36,7 +36,7 @@ impl std::error::Error for Found {}
 pub(crate) fn probe(kind: Kind, bytes: &[u8]) -> amodal::Result<String> {
     match kind {
         Kind::Image => {
-            let picture = image::decode(bytes, &image::Limits::default(), 64, None)?;
+            let picture = image::decode(bytes, &image::Limits::default(), 64)?;
             Ok(format!("{}x{}", picture.width, picture.height))
         }
         Kind::Audio => Ok(format!("{:.1} s", audio::decode(bytes, &audio::SoundLimits::default())?.seconds())),

@@ -59,13 +59,11 @@ pub enum Fit {
 /// Decodes PNG, JPEG (turned as its EXIF says), WebP, GIF (first frame) or SVG; the kind is told by the bytes alone.
 ///
 /// Transparency is laid over white. An SVG is drawn so that its longer side is `size` pixels; its texts are not drawn
-/// (there are no fonts) and what it links to is not read. Other pictures keep the size they have, but for a JPEG that is to
-/// be [`resize`]d to a square of `size` by `fit`: it is read at a half, a quarter or an eighth where that is enough for the
-/// square.
+/// (there are no fonts) and what it links to is not read. Other pictures keep the size they have.
 ///
 /// # Errors
 /// [`Error::Data`] with an empty place if the bytes are empty, no picture, over a limit, cut short or damaged.
-pub fn decode(bytes: &[u8], limits: &Limits, size: usize, fit: Option<Fit>) -> Result<Picture> {
+pub fn decode(bytes: &[u8], limits: &Limits, size: usize) -> Result<Picture> {
     check_bytes(bytes, limits)?;
     let Some((format, name)) = format_of(bytes) else {
         if svg::is_svg(bytes) {
@@ -77,12 +75,6 @@ pub fn decode(bytes: &[u8], limits: &Limits, size: usize, fit: Option<Fit>) -> R
         return Err(Error::data("", format!("not a picture: starts with {}", start_of(bytes)))
             .with_help("PNG, JPEG, WebP, GIF and SVG are read"));
     };
-    if let Some(fit) = fit
-        && format == ImageFormat::Jpeg
-        && let Some(picture) = scaled_down(bytes, limits, size, fit)?
-    {
-        return Ok(picture);
-    }
     let broken = |error| broken(&error, name, bytes.len());
     if format == ImageFormat::Jpeg && !ends_as_jpeg(bytes) {
         return Err(Error::data("", format!("truncated JPEG: no end marker in {} bytes", bytes.len())));
@@ -96,19 +88,37 @@ pub fn decode(bytes: &[u8], limits: &Limits, size: usize, fit: Option<Fit>) -> R
     Ok(turned(DynamicImage::from_decoder(decoder).map_err(broken)?, orientation))
 }
 
-/// A JPEG at less than its size, where that is enough; `None` where it is not, and for what must be read whole.
-fn scaled_down(bytes: &[u8], limits: &Limits, size: usize, fit: Fit) -> Result<Option<Picture>> {
-    let Some(header) = jpeg::Header::read(bytes) else { return Ok(None) };
-    check_pixels(header.height as u64 * header.width as u64, limits)?;
-    let (down, across) = (size as f64 / header.height as f64, size as f64 / header.width as f64);
-    let share = if fit == Fit::Contain { down.min(across) } else { down.max(across) };
-    let Some(picture) = jpeg::eighths(share).and_then(|eighths| header.decode(eighths)) else { return Ok(None) };
-    let orientation = header.exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms);
-    if orientation == Orientation::NoTransforms {
-        return Ok(Some(picture));
+/// Decodes a picture and [`resize`]s it to a square of `size`; a JPEG is read at a half, a quarter or an eighth where that is
+/// enough for the square.
+///
+/// # Errors
+/// Those of [`decode`].
+pub fn fitted(bytes: &[u8], limits: &Limits, size: usize, fit: Fit) -> Result<Picture> {
+    match reduced(bytes, limits, size, fit)? {
+        Some(picture) => Ok(picture),
+        None => Ok(resize(decode(bytes, limits, size)?, size, size, fit)),
     }
-    let image = RgbImage::from_raw(picture.width as u32, picture.height as u32, picture.pixels);
-    Ok(image.map(|image| turned(DynamicImage::ImageRgb8(image), orientation)))
+}
+
+/// What [`fitted`] makes of a JPEG that need not be read whole; `None` for all else.
+pub(super) fn reduced(bytes: &[u8], limits: &Limits, size: usize, fit: Fit) -> Result<Option<Picture>> {
+    check_bytes(bytes, limits)?;
+    let Some(header) = jpeg::Header::read(bytes) else { return Ok(None) };
+    let (height, width) = (header.height, header.width);
+    check_pixels(height as u64 * width as u64, limits)?;
+    let (down, across) = (size as f64 / height as f64, size as f64 / width as f64);
+    let share = if fit == Fit::Contain { down.min(across) } else { down.max(across) };
+    let Some(eighths) = jpeg::eighths(share).filter(|_| size > 0) else { return Ok(None) };
+    let Some(picture) = header.decode(eighths) else { return Ok(None) };
+    // The last places stand in part for what is past the edge.
+    let part = [height, width].map(|side| (side * eighths) as f64 / 8.0);
+    let inner = scale(&picture, part, inner([height, width], [size; 2], fit), fit);
+    let orientation = header.exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms);
+    let inner = match RgbImage::from_raw(inner.width as u32, inner.height as u32, inner.pixels) {
+        Some(inner) => turned(DynamicImage::ImageRgb8(inner), orientation),
+        None => return Ok(None),
+    };
+    Ok(Some(framed(inner, size, size)))
 }
 
 /// A picture as its EXIF says.
@@ -176,28 +186,48 @@ pub fn resize(picture: Picture, height: usize, width: usize, fit: Fit) -> Pictur
     if from_height * from_width == 0 || height * width == 0 {
         return Picture::filled(height, width, [255; 3]);
     }
-    let (inner_height, inner_width) = match fit {
-        Fit::Contain => {
-            let scale = (height as f64 / from_height as f64).min(width as f64 / from_width as f64);
-            let side = |from: usize, most: usize| ((from as f64 * scale).round() as usize).clamp(1, most);
-            (side(from_height, height), side(from_width, width))
-        }
-        Fit::Cover | Fit::Stretch => (height, width),
-    };
-    let mut options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
-    if fit == Fit::Cover {
-        options = options.fit_into_destination(Some((0.5, 0.5)));
+    let inner = inner([from_height, from_width], [height, width], fit);
+    framed(scale(&picture, [from_height as f64, from_width as f64], inner, fit), height, width)
+}
+
+/// Height and width of what is seen of a picture in a frame.
+fn inner(from: [usize; 2], frame: [usize; 2], fit: Fit) -> [usize; 2] {
+    if fit != Fit::Contain {
+        return frame;
     }
-    let source = ImageRef::new(from_width as u32, from_height as u32, &picture.pixels, PixelType::U8x3)
-        .expect("the length was asserted above");
-    let mut inner = Image::new(inner_width as u32, inner_height as u32, PixelType::U8x3);
-    Resizer::new().resize(&source, &mut inner, &options).expect("both are U8x3 and have an area");
-    if (inner_height, inner_width) == (height, width) {
-        return Picture { height, width, pixels: inner.into_vec() };
+    let [down, across] = [0, 1].map(|at| frame[at] as f64 / from[at] as f64);
+    [0, 1].map(|at| ((from[at] as f64 * down.min(across)).round() as usize).clamp(1, frame[at]))
+}
+
+/// The upper left `part` of a picture, height and width, scaled to a size; for [`Fit::Cover`] the middle that has its shape.
+fn scale(picture: &Picture, part: [f64; 2], [height, width]: [usize; 2], fit: Fit) -> Picture {
+    let [high, wide] = part;
+    let mut options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
+    let whole = part == [picture.height as f64, picture.width as f64];
+    if fit == Fit::Cover && whole {
+        options = options.fit_into_destination(Some((0.5, 0.5)));
+    } else if fit == Fit::Cover {
+        let scale = (height as f64 / high).max(width as f64 / wide);
+        let (seen_high, seen_wide) = (high.min(height as f64 / scale), wide.min(width as f64 / scale));
+        options = options.crop((wide - seen_wide) / 2.0, (high - seen_high) / 2.0, seen_wide, seen_high);
+    } else if !whole {
+        options = options.crop(0.0, 0.0, wide, high);
+    }
+    let source = ImageRef::new(picture.width as u32, picture.height as u32, &picture.pixels, PixelType::U8x3)
+        .expect("pixels are [height, width, 3]");
+    let mut scaled = Image::new(width as u32, height as u32, PixelType::U8x3);
+    Resizer::new().resize(&source, &mut scaled, &options).expect("both are U8x3, have an area, and the part is within");
+    Picture { height, width, pixels: scaled.into_vec() }
+}
+
+/// A picture in the middle of a white frame.
+fn framed(inner: Picture, height: usize, width: usize) -> Picture {
+    if (inner.height, inner.width) == (height, width) {
+        return inner;
     }
     let mut framed = Picture::filled(height, width, [255; 3]);
-    let (top, left) = ((height - inner_height) / 2, (width - inner_width) / 2);
-    for (row, source) in inner.buffer().chunks_exact(inner_width * 3).enumerate() {
+    let (top, left) = ((height - inner.height) / 2, (width - inner.width) / 2);
+    for (row, source) in inner.pixels.chunks_exact(inner.width * 3).enumerate() {
         let start = ((top + row) * width + left) * 3;
         framed.pixels[start..start + source.len()].copy_from_slice(source);
     }
@@ -297,7 +327,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> Result<Picture> {
-        decode(bytes, &Limits::default(), 64, None)
+        decode(bytes, &Limits::default(), 64)
     }
 
     fn problem(bytes: &[u8]) -> String {
@@ -347,7 +377,7 @@ mod tests {
                 for value in [0, 1, 0x7f, 0xff, !bytes[at]] {
                     let mut wrong = bytes.to_vec();
                     wrong[at] = value;
-                    let _ = decode(&wrong, &Limits { max_pixels: 100_000, ..Limits::default() }, 16, None);
+                    let _ = decode(&wrong, &Limits { max_pixels: 100_000, ..Limits::default() }, 16);
                 }
             }
         }
@@ -360,9 +390,7 @@ mod tests {
         assert_eq!(problem(&encoded("png")[..60]), ": truncated PNG: the file ends after 60 bytes");
         assert_eq!(problem(&encoded("jpeg")[..600]), ": truncated JPEG: no end marker in 600 bytes");
         let few = Limits { max_bytes: 10, ..Limits::default() };
-        assert!(
-            decode(&encoded("png"), &few, 64, None).unwrap_err().to_string().contains("more than the limit of 0.0 MB")
-        );
+        assert!(decode(&encoded("png"), &few, 64).unwrap_err().to_string().contains("more than the limit of 0.0 MB"));
     }
 
     #[test]

@@ -157,7 +157,7 @@ mod tests {
             "<?xml version=\"1.0\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"40\" height=\"20\">{body}</svg>"
         );
         assert!(is_svg(text.as_bytes()));
-        super::super::image::decode(text.as_bytes(), &Limits::default(), 8, None)
+        super::super::image::decode(text.as_bytes(), &Limits::default(), 8)
     }
 
     #[test]

@@ -127,7 +127,7 @@ pub(super) fn check_count(count: usize, limits: &ClipLimits) -> Result<()> {
 ///
 /// Animated WebP, GIF and PNG, MP4 with H.264, [`row`]s of pictures, and a still picture as a clip of one frame; the kind
 /// is told by the bytes alone. Transparency is laid over white. `square` is what `keep` makes of a frame, if that is to fit it
-/// into a square: a large JPEG need not be read whole then.
+/// into a square: a large JPEG need not be read whole then, and comes to `keep` as the square.
 ///
 /// # Errors
 /// [`Error::Data`] with an empty place if the bytes are empty, no clip, over a limit, cut short or damaged.
@@ -139,8 +139,13 @@ pub fn decode(
     mut keep: impl FnMut(Picture) -> Picture,
 ) -> Result<Clip> {
     image::check_bytes(bytes, &limits.picture)?;
-    let (size, fit) = square.map_or((SVG_SIZE, None), |(size, fit)| (size.max(SVG_SIZE), Some(fit)));
-    let still = |bytes: &[u8]| image::decode(bytes, &limits.picture, size, fit);
+    let still = |bytes: &[u8]| {
+        let reduced = square.map(|(size, fit)| image::reduced(bytes, &limits.picture, size, fit));
+        match reduced.transpose()?.flatten() {
+            Some(picture) => Ok(picture),
+            None => image::decode(bytes, &limits.picture, SVG_SIZE),
+        }
+    };
     if let Some(rest) = bytes.strip_prefix(ROW) {
         let pictures = pictures_of(rest)?;
         let timeline = Timeline::of(pictures.iter().map(|_| 1.0 / limits.frame_rate));

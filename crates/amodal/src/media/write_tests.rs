@@ -22,7 +22,7 @@ fn blocks(height: usize, width: usize, time: usize) -> Picture {
 }
 
 fn read_picture(bytes: &[u8]) -> Picture {
-    image::decode(bytes, &image::Limits::default(), 64, None).unwrap()
+    image::decode(bytes, &image::Limits::default(), 64).unwrap()
 }
 
 fn read_clip(bytes: &[u8]) -> Clip {

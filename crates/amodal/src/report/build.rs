@@ -367,7 +367,7 @@ fn media_of(kind: &str, bytes: &[u8]) -> Option<Media> {
 /// A picture, small enough for a page.
 fn picture(bytes: &[u8]) -> Option<Media> {
     use media::image::{Fit, Limits};
-    let picture = media::image::decode(bytes, &Limits::default(), PIXELS, Some(Fit::Contain)).ok()?;
+    let picture = media::image::decode(bytes, &Limits::default(), PIXELS).ok()?;
     let side = picture.height.max(picture.width).max(1);
     let scaled = |length: usize| (length * PIXELS.min(side) / side).max(1);
     let (height, width) = (scaled(picture.height), scaled(picture.width));
