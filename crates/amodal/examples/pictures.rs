@@ -19,6 +19,7 @@ const SECONDS: f64 = 3.0;
 const BATCH: usize = 32;
 
 fn main() -> amodal::Result<()> {
+    amodal::kernels::memory::keep(); // as the command does
     let mut arguments = env::args().skip(1);
     let (Some(folder), size) = (arguments.next(), arguments.next()) else {
         return Err(Error::data("", "expected a folder of JPEG files, and the side of the square, such as 224"));
