@@ -112,7 +112,9 @@ pub(super) fn reduced(bytes: &[u8], limits: &Limits, size: usize, fit: Fit) -> R
     let Some(picture) = header.decode(eighths) else { return Ok(None) };
     // The last places stand in part for what is past the edge.
     let part = [height, width].map(|side| (side * eighths) as f64 / 8.0);
-    let inner = scale(&picture, part, inner([height, width], [size; 2], fit), fit);
+    // At a half the shorter filter is as near to what the whole picture gives, in two thirds of the time; below it is not.
+    let filter = if eighths == 4 { FilterType::CatmullRom } else { FilterType::Lanczos3 };
+    let inner = scale(&picture, part, inner([height, width], [size; 2], fit), fit, filter);
     let orientation = header.exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms);
     let inner = match RgbImage::from_raw(inner.width as u32, inner.height as u32, inner.pixels) {
         Some(inner) => turned(DynamicImage::ImageRgb8(inner), orientation),
@@ -187,7 +189,8 @@ pub fn resize(picture: Picture, height: usize, width: usize, fit: Fit) -> Pictur
         return Picture::filled(height, width, [255; 3]);
     }
     let inner = inner([from_height, from_width], [height, width], fit);
-    framed(scale(&picture, [from_height as f64, from_width as f64], inner, fit), height, width)
+    let part = [from_height as f64, from_width as f64];
+    framed(scale(&picture, part, inner, fit, FilterType::Lanczos3), height, width)
 }
 
 /// Height and width of what is seen of a picture in a frame.
@@ -200,9 +203,9 @@ fn inner(from: [usize; 2], frame: [usize; 2], fit: Fit) -> [usize; 2] {
 }
 
 /// The upper left `part` of a picture, height and width, scaled to a size; for [`Fit::Cover`] the middle that has its shape.
-fn scale(picture: &Picture, part: [f64; 2], [height, width]: [usize; 2], fit: Fit) -> Picture {
+fn scale(picture: &Picture, part: [f64; 2], [height, width]: [usize; 2], fit: Fit, filter: FilterType) -> Picture {
     let [high, wide] = part;
-    let mut options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
+    let mut options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
     let whole = part == [picture.height as f64, picture.width as f64];
     if fit == Fit::Cover && whole {
         options = options.fit_into_destination(Some((0.5, 0.5)));
