@@ -32,6 +32,7 @@ pub(crate) fn table(data: &[u8]) {
 pub(crate) fn media(data: &[u8]) {
     let limits = image::Limits { max_pixels: 1 << 20, ..Default::default() };
     let _ = image::decode(data, &limits, 32);
+    let _ = image::fitted(data, &limits, 8, image::Fit::Cover);
     let _ = audio::decode(data, &audio::SoundLimits { max_seconds: 10.0, ..Default::default() });
     let clip = video::ClipLimits { picture: limits, max_frames: 100, max_seconds: 10.0, ..Default::default() };
     let _ = video::decode(data, 3, &clip, |picture| picture);

@@ -186,21 +186,24 @@ impl Input {
                 Values::Series(Tensor::from_data(TensorData::new(all, [batch, time, *channels]), device))
             }
             Item::Image { height, width, .. } => {
-                let plane = height * width;
-                let mut all = vec![0.0_f32; batch * 3 * plane];
+                let size = 3 * height * width;
+                let mut all = Vec::with_capacity(batch * size);
                 for (row, item) in items.iter().enumerate() {
-                    let Some(Item::Image { pixels, .. }) = item else { continue };
-                    fill(&mut all[row * 3 * plane..][..3 * plane], pixels);
+                    if let Some(Item::Image { pixels, .. }) = item {
+                        planes(pixels, &mut all);
+                    }
+                    all.resize((row + 1) * size, 0.0);
                 }
                 Values::Image(Tensor::from_data(TensorData::new(all, [batch, 3, *height, *width]), device))
             }
             Item::Video { height, width, .. } => {
                 let size = 3 * height * width;
-                let mut all = vec![0.0_f32; batch * time * size];
+                let mut all = Vec::with_capacity(batch * time * size);
                 for (row, item) in items.iter().enumerate() {
-                    let Some(Item::Video { pixels, .. }) = item else { continue };
-                    let frames = all[row * time * size..][..time * size].chunks_exact_mut(size);
-                    frames.zip(pixels.chunks_exact(size)).for_each(|(frame, pixels)| fill(frame, pixels));
+                    if let Some(Item::Video { pixels, .. }) = item {
+                        pixels.chunks_exact(size.max(1)).take(time).for_each(|pixels| planes(pixels, &mut all));
+                    }
+                    all.resize((row + 1) * time * size, 0.0);
                 }
                 Values::Video(Tensor::from_data(TensorData::new(all, [batch, time, 3, *height, *width]), device))
             }
@@ -283,12 +286,28 @@ fn rows_of(ids: &Tensor<2, Int>) -> impl Iterator<Item = Vec<u32>> {
     (0..batch).map(move |row| ids[row * time..][..time].iter().map(|id| *id as u32).collect())
 }
 
-/// Colours of a picture, `[height, width, 3]`, as planes of numbers from -1 to 1, `[3, height, width]`.
-fn fill(picture: &mut [f32], pixels: &[u8]) {
-    let plane = picture.len() / 3;
-    for (at, pixel) in pixels.chunks_exact(3).enumerate() {
-        for (channel, value) in pixel.iter().enumerate() {
-            picture[channel * plane + at] = f32::from(*value) / 127.5 - 1.0;
+/// The numbers of colours, from -1 to 1.
+const LEVELS: [f32; 256] = {
+    let mut levels = [0.0; 256];
+    let mut at = 0;
+    while at < 256 {
+        levels[at] = at as f32 / 127.5 - 1.0;
+        at += 1;
+    }
+    levels
+};
+
+/// Adds the colours of a picture, `[height, width, 3]`, as planes of numbers from -1 to 1, `[3, height, width]`.
+fn planes(pixels: &[u8], all: &mut Vec<f32>) {
+    let pixels = pixels.as_chunks::<3>().0;
+    for channel in 0..3 {
+        // Some at a time, so that the memory is written once.
+        for pixels in pixels.chunks(64) {
+            let mut levels = [0.0; 64];
+            for (level, pixel) in levels.iter_mut().zip(pixels) {
+                *level = LEVELS[usize::from(pixel[channel])];
+            }
+            all.extend_from_slice(&levels[..pixels.len()]);
         }
     }
 }
@@ -574,4 +593,36 @@ pub fn within(option: &str, value: f64, low: f64, high: f64) -> Result<()> {
         return Err(Error::config(option, format!("{value}, expected {low} to {high}")));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(input: &Input) -> Vec<f32> {
+        match &input.values {
+            Values::Image(values) => floats(values),
+            Values::Video(values) => floats(values),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn colours_become_planes_of_the_same_numbers_everywhere() {
+        let (height, width) = (5, 67);
+        let pixels: Vec<u8> = (0..height * width * 3).map(|at| (at * 7 % 256) as u8).collect();
+        let image = Item::Image { pixels: pixels.clone(), height, width };
+        let clip = Item::Video { pixels: pixels.repeat(2), frames: 2, height, width };
+        let device = crate::train::device();
+        let plane = height * width;
+        let expected: Vec<f32> =
+            (0..3 * plane).map(|at| f32::from(pixels[at % plane * 3 + at / plane]) / 127.5 - 1.0).collect();
+        let zeros = vec![0.0; 3 * plane];
+        let images = Input::stack(&[Some(&image), None, Some(&image)], &image, None, &device).unwrap();
+        assert_eq!(numbers(&images), [&expected[..], &zeros, &expected].concat());
+        let clips = Input::stack(&[Some(&clip), None], &clip, Some(3), &device).unwrap();
+        assert_eq!(numbers(&clips), [&expected[..], &expected, &zeros, &zeros, &zeros, &zeros].concat());
+        let cut = Input::stack(&[None, Some(&clip)], &clip, Some(1), &device).unwrap();
+        assert_eq!(numbers(&cut), [&zeros[..], &expected].concat());
+    }
 }

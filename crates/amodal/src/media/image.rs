@@ -3,11 +3,11 @@ use std::io::Cursor;
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage, metadata::Orientation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{start_of, svg, video};
+use super::{jpeg, start_of, svg, video};
 use crate::{Error, Result};
 
 /// A decoded picture, 8 bits a colour.
@@ -85,14 +85,53 @@ pub fn decode(bytes: &[u8], limits: &Limits, size: usize) -> Result<Picture> {
     let (width, height) = decoder.dimensions();
     check_pixels(u64::from(width) * u64::from(height), limits)?;
     let orientation = decoder.orientation().map_err(broken)?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    Ok(turned(DynamicImage::from_decoder(decoder).map_err(broken)?, orientation))
+}
+
+/// Decodes a picture and [`resize`]s it to a square of `size`; a JPEG is read at a half, a quarter or an eighth where that is
+/// enough for the square.
+///
+/// # Errors
+/// Those of [`decode`].
+pub fn fitted(bytes: &[u8], limits: &Limits, size: usize, fit: Fit) -> Result<Picture> {
+    match reduced(bytes, limits, size, fit)? {
+        Some(picture) => Ok(picture),
+        None => Ok(resize(&decode(bytes, limits, size)?, size, size, fit)),
+    }
+}
+
+/// What [`fitted`] makes of a JPEG that need not be read whole; `None` for all else.
+fn reduced(bytes: &[u8], limits: &Limits, size: usize, fit: Fit) -> Result<Option<Picture>> {
+    check_bytes(bytes, limits)?;
+    let Some(header) = jpeg::Header::read(bytes) else { return Ok(None) };
+    let (height, width) = (header.height, header.width);
+    check_pixels(height as u64 * width as u64, limits)?;
+    let (down, across) = (size as f64 / height as f64, size as f64 / width as f64);
+    let share = if fit == Fit::Contain { down.min(across) } else { down.max(across) };
+    let Some(eighths) = jpeg::eighths(share).filter(|_| size > 0) else { return Ok(None) };
+    let Some(picture) = header.decode(eighths) else { return Ok(None) };
+    // The last places stand in part for what is past the edge.
+    let part = [height, width].map(|side| (side * eighths) as f64 / 8.0);
+    // At a half the shorter filter is as near to what the whole picture gives, in two thirds of the time; below it is not.
+    let filter = if eighths == 4 { FilterType::CatmullRom } else { FilterType::Lanczos3 };
+    let inner = scale(&picture, part, inner([height, width], [size; 2], fit), fit, filter);
+    let orientation = header.exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms);
+    let inner = match RgbImage::from_raw(inner.width as u32, inner.height as u32, inner.pixels) {
+        Some(inner) => turned(DynamicImage::ImageRgb8(inner), orientation),
+        None => return Ok(None),
+    };
+    Ok(Some(framed(inner, size, size)))
+}
+
+/// A picture as its EXIF says.
+fn turned(mut picture: DynamicImage, orientation: Orientation) -> Picture {
     picture.apply_orientation(orientation);
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let pixels = match picture.color().has_alpha() {
         true => over_white(&picture.into_rgba8()),
         false => picture.into_rgb8().into_raw(),
     };
-    Ok(Picture { height, width, pixels })
+    Picture { height, width, pixels }
 }
 
 /// An error if the file is empty, or larger than allowed.
@@ -154,28 +193,49 @@ pub fn resize(picture: &Picture, height: usize, width: usize, fit: Fit) -> Pictu
     if from_height * from_width == 0 || height * width == 0 {
         return Picture::filled(height, width, [255; 3]);
     }
-    let (inner_height, inner_width) = match fit {
-        Fit::Contain => {
-            let scale = (height as f64 / from_height as f64).min(width as f64 / from_width as f64);
-            let side = |from: usize, most: usize| ((from as f64 * scale).round() as usize).clamp(1, most);
-            (side(from_height, height), side(from_width, width))
-        }
-        Fit::Cover | Fit::Stretch => (height, width),
-    };
-    let mut options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
-    if fit == Fit::Cover {
-        options = options.fit_into_destination(Some((0.5, 0.5)));
+    let inner = inner([from_height, from_width], [height, width], fit);
+    let part = [from_height as f64, from_width as f64];
+    framed(scale(picture, part, inner, fit, FilterType::Lanczos3), height, width)
+}
+
+/// Height and width of what is seen of a picture in a frame.
+fn inner(from: [usize; 2], frame: [usize; 2], fit: Fit) -> [usize; 2] {
+    if fit != Fit::Contain {
+        return frame;
     }
-    let source = ImageRef::new(from_width as u32, from_height as u32, &picture.pixels, PixelType::U8x3)
-        .expect("the length was asserted above");
-    let mut inner = Image::new(inner_width as u32, inner_height as u32, PixelType::U8x3);
-    Resizer::new().resize(&source, &mut inner, &options).expect("both are U8x3 and have an area");
-    if (inner_height, inner_width) == (height, width) {
-        return Picture { height, width, pixels: inner.into_vec() };
+    let [down, across] = [0, 1].map(|at| frame[at] as f64 / from[at] as f64);
+    [0, 1].map(|at| ((from[at] as f64 * down.min(across)).round() as usize).clamp(1, frame[at]))
+}
+
+/// The upper left `part` of a picture, height and width, scaled to a size; for [`Fit::Cover`] the middle that has its shape.
+fn scale(picture: &Picture, part: [f64; 2], [height, width]: [usize; 2], fit: Fit, filter: FilterType) -> Picture {
+    let [high, wide] = part;
+    let mut options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
+    let whole = part == [picture.height as f64, picture.width as f64];
+    if fit == Fit::Cover && whole {
+        options = options.fit_into_destination(Some((0.5, 0.5)));
+    } else if fit == Fit::Cover {
+        let scale = (height as f64 / high).max(width as f64 / wide);
+        let (seen_high, seen_wide) = (high.min(height as f64 / scale), wide.min(width as f64 / scale));
+        options = options.crop((wide - seen_wide) / 2.0, (high - seen_high) / 2.0, seen_wide, seen_high);
+    } else if !whole {
+        options = options.crop(0.0, 0.0, wide, high);
+    }
+    let source = ImageRef::new(picture.width as u32, picture.height as u32, &picture.pixels, PixelType::U8x3)
+        .expect("pixels are [height, width, 3]");
+    let mut scaled = Image::new(width as u32, height as u32, PixelType::U8x3);
+    Resizer::new().resize(&source, &mut scaled, &options).expect("both are U8x3, have an area, and the part is within");
+    Picture { height, width, pixels: scaled.into_vec() }
+}
+
+/// A picture in the middle of a white frame.
+fn framed(inner: Picture, height: usize, width: usize) -> Picture {
+    if (inner.height, inner.width) == (height, width) {
+        return inner;
     }
     let mut framed = Picture::filled(height, width, [255; 3]);
-    let (top, left) = ((height - inner_height) / 2, (width - inner_width) / 2);
-    for (row, source) in inner.buffer().chunks_exact(inner_width * 3).enumerate() {
+    let (top, left) = ((height - inner.height) / 2, (width - inner.width) / 2);
+    for (row, source) in inner.pixels.chunks_exact(inner.width * 3).enumerate() {
         let start = ((top + row) * width + left) * 3;
         framed.pixels[start..start + source.len()].copy_from_slice(source);
     }

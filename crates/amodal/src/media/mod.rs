@@ -13,6 +13,7 @@ mod ffmpeg;
 mod film;
 mod griffin_lim;
 pub mod image;
+mod jpeg;
 pub mod mel;
 mod mp4;
 pub mod spec_augment;

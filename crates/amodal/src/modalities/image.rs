@@ -4,7 +4,7 @@ use crate::{
     Error, Item, Named, Raw, Result,
     media::{
         augment::Augment,
-        image::{Fit as Fitting, Limits, Picture, decode, resize},
+        image::{Fit as Fitting, Limits, Picture, fitted},
         write,
     },
     random::Random,
@@ -70,7 +70,7 @@ impl Read for Image {
         };
         let size = self.config.size;
         let limits = Limits { max_pixels: (self.config.max_megapixels * 1e6) as u64, ..Limits::default() };
-        let picture = resize(&decode(bytes, &limits, size)?, size, size, self.config.fit);
+        let picture = fitted(bytes, &limits, size, self.config.fit)?;
         Ok(Item::Image { pixels: picture.pixels, height: size, width: size })
     }
 
