@@ -1,4 +1,5 @@
 //! The values that pass between stages.
+use crate::kernels::{Wide, wide};
 use crate::{Error, Result, data::Stored, suggest};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::{collections::BTreeMap, sync::Arc};
@@ -286,28 +287,29 @@ fn rows_of(ids: &Tensor<2, Int>) -> impl Iterator<Item = Vec<u32>> {
     (0..batch).map(move |row| ids[row * time..][..time].iter().map(|id| *id as u32).collect())
 }
 
-/// The numbers of colours, from -1 to 1.
-const LEVELS: [f32; 256] = {
-    let mut levels = [0.0; 256];
-    let mut at = 0;
-    while at < 256 {
-        levels[at] = at as f32 / 127.5 - 1.0;
-        at += 1;
-    }
-    levels
-};
-
 /// Adds the colours of a picture, `[height, width, 3]`, as planes of numbers from -1 to 1, `[3, height, width]`.
 fn planes(pixels: &[u8], all: &mut Vec<f32>) {
-    let pixels = pixels.as_chunks::<3>().0;
-    for channel in 0..3 {
-        // Some at a time, so that the memory is written once.
-        for pixels in pixels.chunks(64) {
-            let mut levels = [0.0; 64];
-            for (level, pixel) in levels.iter_mut().zip(pixels) {
-                *level = LEVELS[usize::from(pixel[channel])];
+    wide(Planes { pixels: pixels.as_chunks().0, all });
+}
+
+/// The work of [`planes`].
+struct Planes<'a> {
+    pixels: &'a [[u8; 3]],
+    all: &'a mut Vec<f32>,
+}
+
+impl Wide for Planes<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for channel in 0..3 {
+            // Some at a time, so that the memory is written once.
+            for pixels in self.pixels.chunks(64) {
+                let mut levels = [0.0; 64];
+                for (level, pixel) in levels.iter_mut().zip(pixels) {
+                    *level = f32::from(pixel[channel]) / 127.5 - 1.0;
+                }
+                self.all.extend_from_slice(&levels[..pixels.len()]);
             }
-            all.extend_from_slice(&levels[..pixels.len()]);
         }
     }
 }

@@ -288,18 +288,15 @@ impl<'a> Bits<'a> {
         Self { bytes, at: 0, next: 0, have: 0 }
     }
 
-    /// Sees to it that there are 32 bits; past the end they are zeros.
+    /// Sees to it that there are 56 bits, enough for two codes and their numbers; past the end they are zeros.
     #[inline(always)]
     fn fill(&mut self) {
-        if self.have < 32 {
-            let word = self.bytes[self.at.min(self.bytes.len() - 8)..]
-                .first_chunk()
-                .map_or(0, |word| u64::from_be_bytes(*word));
-            self.next |= word >> self.have;
-            let count = (63 - self.have) >> 3;
-            self.at += count as usize;
-            self.have += count * 8;
-        }
+        let word =
+            self.bytes[self.at.min(self.bytes.len() - 8)..].first_chunk().map_or(0, |word| u64::from_be_bytes(*word));
+        self.next |= word >> self.have;
+        let count = (63 - self.have) >> 3;
+        self.at += count as usize;
+        self.have += count * 8;
     }
 
     /// Whether more was read than there is.
@@ -307,10 +304,9 @@ impl<'a> Bits<'a> {
         self.at * 8 - self.have as usize > (self.bytes.len() - BEHIND) * 8
     }
 
-    /// The next code and its number; zeros are [`END`] at the end of a block.
+    /// The next code and its number, at most two after a [`Bits::fill`]; zeros are [`END`] at the end of a block.
     #[inline(always)]
     fn read(&mut self, codes: &Codes) -> Option<(u8, i32)> {
-        self.fill();
         let mut code = codes.short[(self.next >> (64 - LOOK)) as usize];
         if code.length == 0 {
             code = codes.long((self.next >> 48) as u32);
@@ -540,20 +536,27 @@ impl Block {
     ) -> Option<()> {
         self.numbers = [[0.0; BLOCK]; BLOCK];
         let numbers = self.numbers.as_flattened_mut();
+        bits.fill();
         *before = before.wrapping_add(bits.read(first)?.1);
         numbers[0] = *before as f32 * divider[0];
         let mut at = 0;
-        while at < 63 {
-            let (zeros, value) = bits.read(others)?;
-            let next = at + 1 + usize::from(zeros);
-            if next > 63 {
-                if zeros < END {
-                    return None;
+        'block: while at < 63 {
+            bits.fill();
+            for _ in 0..2 {
+                let (zeros, value) = bits.read(others)?;
+                let next = at + 1 + usize::from(zeros);
+                if next > 63 {
+                    if zeros < END {
+                        return None;
+                    }
+                    break 'block;
                 }
-                break;
+                numbers[usize::from(ORDER[next])] = value as f32 * divider[next];
+                at = next;
+                if at == 63 {
+                    break;
+                }
             }
-            numbers[usize::from(ORDER[next])] = value as f32 * divider[next];
-            at = next;
         }
         (self.rows, self.columns) = (usize::from(REACH[at][0]), usize::from(REACH[at][1]));
         Some(())
