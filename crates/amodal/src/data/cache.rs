@@ -5,7 +5,6 @@
 //! disk that fails would be a signal instead of an error.
 use std::fs::File;
 use std::path::Path;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::store::{read_at, write_at};
@@ -21,18 +20,19 @@ pub(super) struct Cache {
     full: AtomicBool,
 }
 
-/// Where a value lies, and how it is laid out.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    at: u64,
-    layout: Layout,
-}
+/// Where a value lies, once it does.
+#[derive(Debug)]
+pub(super) struct Place(AtomicU64);
 
-#[derive(Clone, Copy, Debug)]
-enum Layout {
-    Series { numbers: u32, channels: u32 },
-    Image { height: u32, width: u32 },
-    Video { frames: u32, height: u32, width: u32 },
+/// No value lies there yet.
+const NONE: u64 = u64::MAX;
+/// Bytes that say how the value behind them is laid out: which kind it is, and up to three lengths.
+const HEADER: usize = 16;
+
+impl Default for Place {
+    fn default() -> Self {
+        Self(AtomicU64::new(NONE))
+    }
 }
 
 impl Cache {
@@ -53,58 +53,49 @@ impl Cache {
     }
 
     /// The value at a place, if it was kept.
-    pub(super) fn get(&self, place: &OnceLock<Place>) -> Option<Item> {
-        let (place, file) = (place.get()?, self.file.as_ref()?);
+    pub(super) fn get(&self, place: &Place) -> Option<Item> {
+        let (at, file) = (place.0.load(Ordering::Acquire), self.file.as_ref()?);
+        if at == NONE {
+            return None;
+        }
+        let mut header = [0_u32; HEADER / 4];
+        read_at(file, bytemuck::cast_slice_mut(&mut header), at).ok()?;
+        let [kind, lengths @ ..] = header.map(|number| number as usize);
+        let at = at + HEADER as u64;
         let bytes = |length: usize| {
             let mut bytes = vec![0; length];
-            read_at(file, &mut bytes, place.at).ok().map(|()| bytes)
+            read_at(file, &mut bytes, at).ok().map(|()| bytes)
         };
-        let side = |side: u32| side as usize;
-        Some(match place.layout {
-            Layout::Series { numbers, channels } => {
-                let mut values = vec![0.0_f32; side(numbers)];
-                read_at(file, bytemuck::cast_slice_mut(&mut values), place.at).ok()?;
-                Item::Series { values, channels: side(channels) }
+        Some(match (kind, lengths) {
+            (0, [numbers, channels, _]) => {
+                let mut values = vec![0.0_f32; numbers];
+                read_at(file, bytemuck::cast_slice_mut(&mut values), at).ok()?;
+                Item::Series { values, channels }
             }
-            Layout::Image { height, width } => {
-                let (height, width) = (side(height), side(width));
-                Item::Image { pixels: bytes(height * width * 3)?, height, width }
-            }
-            Layout::Video { frames, height, width } => {
-                let (frames, height, width) = (side(frames), side(height), side(width));
+            (1, [height, width, _]) => Item::Image { pixels: bytes(height * width * 3)?, height, width },
+            (_, [frames, height, width]) => {
                 Item::Video { pixels: bytes(frames * height * width * 3)?, frames, height, width }
             }
         })
     }
 
     /// Keeps a value, if there is room.
-    pub(super) fn put(&self, place: &OnceLock<Place>, item: &Item) {
+    pub(super) fn put(&self, place: &Place, item: &Item) {
         let Some(file) = self.file.as_ref().filter(|_| !self.full.load(Ordering::Relaxed)) else { return };
-        let side = |side: usize| u32::try_from(side).ok();
-        let layout = |item: &Item| {
-            Some(match item {
-                Item::Series { values, channels } => {
-                    Layout::Series { numbers: side(values.len())?, channels: side(*channels)? }
-                }
-                Item::Image { height, width, .. } => Layout::Image { height: side(*height)?, width: side(*width)? },
-                Item::Video { frames, height, width, .. } => {
-                    Layout::Video { frames: side(*frames)?, height: side(*height)?, width: side(*width)? }
-                }
-                Item::Ids(_) | Item::Tagged { .. } => return None,
-            })
-        };
-        let Some(layout) = layout(item) else { return };
-        let bytes: &[u8] = match item {
-            Item::Series { values, .. } => bytemuck::cast_slice(values),
-            Item::Image { pixels, .. } | Item::Video { pixels, .. } => pixels,
+        let (kind, lengths, bytes): (u32, _, &[u8]) = match item {
+            Item::Series { values, channels } => (0, [values.len(), *channels, 0], bytemuck::cast_slice(values)),
+            Item::Image { pixels, height, width } => (1, [*height, *width, 0], pixels),
+            Item::Video { pixels, frames, height, width } => (2, [*frames, *height, *width], pixels),
             Item::Ids(_) | Item::Tagged { .. } => return,
         };
-        let at = self.end.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        if at + bytes.len() as u64 > self.limit || write_at(file, bytes, at).is_err() {
+        let [Ok(first), Ok(second), Ok(third)] = lengths.map(u32::try_from) else { return };
+        let record = [bytemuck::cast_slice(&[kind, first, second, third]), bytes].concat();
+        let at = self.end.fetch_add(record.len() as u64, Ordering::Relaxed);
+        if at + record.len() as u64 > self.limit || write_at(file, &record, at).is_err() {
             self.full.store(true, Ordering::Relaxed);
             return;
         }
-        let _ = place.set(Place { at, layout });
+        place.0.store(at, Ordering::Release);
     }
 }
 
@@ -114,19 +105,19 @@ mod tests {
 
     #[test]
     fn values_come_back_and_the_limit_holds() {
-        let cache = Cache::new(100, None);
+        let cache = Cache::new(164, None);
         let items = [
             Item::Image { pixels: (0..12).collect(), height: 1, width: 4 },
             Item::Series { values: vec![1.5, -2.0, 0.0, 7.0], channels: 2 },
             Item::Video { pixels: (0..36).collect(), frames: 3, height: 2, width: 2 },
         ];
-        let places = [const { OnceLock::new() }; 3];
+        let places: [Place; 3] = Default::default();
         items.iter().zip(&places).for_each(|(item, place)| cache.put(place, item));
         items.iter().zip(&places).for_each(|(item, place)| assert_eq!(cache.get(place).as_ref(), Some(item)));
-        let place = OnceLock::new();
+        let place = Place::default();
         cache.put(&place, &items[2]);
-        assert_eq!(cache.get(&place).as_ref(), Some(&items[2]), "exactly 100 bytes");
-        let place = OnceLock::new();
+        assert_eq!(cache.get(&place).as_ref(), Some(&items[2]), "exactly as much as there is room for");
+        let place = Place::default();
         cache.put(&place, &items[0]);
         assert_eq!(cache.get(&place), None, "over the limit");
         assert!(cache.is_full());

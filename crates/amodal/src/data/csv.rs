@@ -4,6 +4,7 @@
 //! file and counts blank lines to the row before. On well-formed files both read the same (tested below).
 use std::path::Path;
 
+use super::grid::Grid;
 use super::table::{CELL_LIMIT, Cells, Rows, Table, count, oversize, text};
 use crate::{Error, Raw, Result};
 
@@ -20,7 +21,7 @@ pub(super) fn read(path: &Path, bytes: &[u8], delimiter: u8) -> Result<Table> {
         return Err(Error::data(path.display().to_string(), "the file is empty"));
     };
     let columns = header.cells;
-    let (mut cells, mut lines) = (Cells::new(), Vec::new());
+    let (mut cells, mut lines) = (Grid::default(), Vec::new());
     while let Some(record) = next()? {
         let found = record.cells.len();
         if found != columns.len() {
@@ -33,12 +34,14 @@ pub(super) fn read(path: &Path, bytes: &[u8], delimiter: u8) -> Result<Table> {
             };
             return Err(Error::data(at(record.line), problem).with_help(help));
         }
+        let mut row = Cells::with_capacity(found);
         for (cell, column) in record.cells.into_iter().zip(&columns) {
             if cell.len() > CELL_LIMIT {
                 return Err(oversize(format!("{}, column {column:?}", at(record.line)), cell.len()));
             }
-            cells.push((!cell.is_empty()).then_some(Raw::Text(cell)));
+            row.push((!cell.is_empty()).then_some(Raw::Text(cell)));
         }
+        cells.push(row);
         lines.push(record.line);
     }
     let note = match columns.as_slice() {

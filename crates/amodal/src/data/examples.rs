@@ -43,7 +43,7 @@ struct Field {
 
 /// What is decoded once: media in a file, the rest in memory.
 enum Kept {
-    Media(Vec<OnceLock<Place>>),
+    Media(Vec<Place>),
     Small(Vec<OnceLock<Arc<Item>>>),
 }
 
@@ -382,7 +382,7 @@ impl Field {
             }
         }
         let kept = match modality.get().is_media() {
-            true => Kept::Media(first.iter().map(|_| OnceLock::new()).collect()),
+            true => Kept::Media(first.iter().map(|_| Place::default()).collect()),
             false => Kept::Small(first.iter().map(|_| OnceLock::new()).collect()),
         };
         Self { name: name.to_string(), source, modality: modality.clone(), is_target: false, slots, first, kept }

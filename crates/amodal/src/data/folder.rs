@@ -2,9 +2,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::grid::Grid;
 use super::shards;
 use super::split::is_split;
-use super::table::{Cells, Rows, Table, count};
+use super::table::{Rows, Table, count};
 use crate::{Error, Raw, Result};
 
 /// What a media file holds.
@@ -112,17 +113,18 @@ fn classes(path: &Path) -> Result<Table> {
     let mut columns = vec!["file".to_string()];
     columns.extend(labelled.then(|| "label".to_string()));
     columns.extend(by_split.then(|| "split".to_string()));
-    let mut cells = Cells::new();
+    let mut cells = Grid::default();
     for file in &found.files {
-        cells.push(Some(Raw::Text(file.clone())));
+        let mut row = vec![Some(Raw::Text(file.clone()))];
         if labelled {
-            cells.push(class_of(file).map(Raw::Text));
+            row.push(class_of(file).map(Raw::Text));
         }
         if by_split {
-            cells.push(file.split('/').next().map(|name| Raw::Text(name.to_string())));
+            row.push(file.split('/').next().map(|name| Raw::Text(name.to_string())));
         }
+        cells.push(row);
     }
-    if cells.is_empty() {
+    if found.files.is_empty() {
         let help =
             "expected a table (.csv, .jsonl, .parquet, .tar), or a folder of pictures or sounds, one folder a class";
         return Err(Error::data(path.display().to_string(), "no media file in the folder").with_help(help));

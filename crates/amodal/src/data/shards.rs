@@ -76,13 +76,12 @@ fn read_files(path: &Path, files: &[PathBuf]) -> Result<Table> {
     let by_split = splits.iter().all(Option::is_some) && path.is_dir();
     let mut builder = Builder::new(path);
     for (file, split) in files.iter().zip(splits) {
-        let first = builder.len();
+        if let (true, Some(split)) = (by_split, split) {
+            builder.otherwise("split", Raw::Text(split));
+        }
         match kinds[0] {
             Some(Kind::Parquet) => parquet::read(file, &mut builder)?,
             _ => webdataset::read(file, &mut builder)?,
-        }
-        if let (true, Some(split)) = (by_split, split) {
-            builder.fill(first, "split", &Raw::Text(split));
         }
     }
     let table = builder.done()?;

@@ -76,7 +76,7 @@ pub fn splits(table: &Table, options: &SplitOptions) -> Result<Named<Vec<usize>>
     };
     let mut splits = match column {
         Some(column) => by_column(table, column, options, &groups)?,
-        None => hold_out(table, groups, &[("test", options.test), ("validation", options.validation)])?,
+        None => hold_out(table, &groups, &[("test", options.test), ("validation", options.validation)])?,
     };
     for rows in splits.values_mut() {
         rows.sort_unstable();
@@ -84,19 +84,34 @@ pub fn splits(table: &Table, options: &SplitOptions) -> Result<Named<Vec<usize>>
     Ok(splits)
 }
 
-/// Rows that must stand on one side, with the number that decides on which.
-struct Group {
-    order: (u64, String),
+/// Rows that must stand on one side, group by group, with the numbers that decide on which.
+#[derive(Default)]
+struct Groups {
+    orders: Vec<u64>,
     rows: Vec<usize>,
+    /// Where the rows of each group end.
+    ends: Vec<usize>,
 }
 
-fn groups(table: &Table, options: &SplitOptions) -> Result<Vec<Group>> {
+impl Groups {
+    fn push(&mut self, order: u64, rows: impl IntoIterator<Item = usize>) {
+        self.rows.extend(rows);
+        self.orders.push(order);
+        self.ends.push(self.rows.len());
+    }
+
+    fn rows(&self, group: usize) -> &[usize] {
+        &self.rows[group.checked_sub(1).map_or(0, |before| self.ends[before])..self.ends[group]]
+    }
+}
+
+fn groups(table: &Table, options: &SplitOptions) -> Result<Groups> {
+    let mut divided = Groups::default();
     let Some(name) = &options.group_by else {
-        let one = |row| Group {
-            order: (random(options.seed, 0, row as u64, Purpose::Split).next_u64(), String::new()),
-            rows: vec![row],
-        };
-        return Ok((0..table.len()).map(one).collect());
+        for row in 0..table.len() {
+            divided.push(random(options.seed, 0, row as u64, Purpose::Split).next_u64(), [row]);
+        }
+        return Ok(divided);
     };
     let column = table.column(name)?;
     let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
@@ -108,14 +123,13 @@ fn groups(table: &Table, options: &SplitOptions) -> Result<Vec<Group>> {
         };
         groups.entry(value.into_owned()).or_default().push(row);
     }
-    let one = |(name, rows): (String, Vec<usize>)| {
-        let order = random_named(options.seed, 0, 0, &name, Purpose::Split).next_u64();
-        Group { order: (order, name), rows }
-    };
-    Ok(groups.into_iter().map(one).collect())
+    for (name, rows) in groups {
+        divided.push(random_named(options.seed, 0, 0, &name, Purpose::Split).next_u64(), rows);
+    }
+    Ok(divided)
 }
 
-fn by_column(table: &Table, column: usize, options: &SplitOptions, groups: &[Group]) -> Result<Named<Vec<usize>>> {
+fn by_column(table: &Table, column: usize, options: &SplitOptions, groups: &Groups) -> Result<Named<Vec<usize>>> {
     let mut names = Vec::with_capacity(table.len());
     for row in 0..table.len() {
         let name = table.cell(row, column).map(|value| normal_split(&shown(value))).unwrap_or_default();
@@ -125,48 +139,49 @@ fn by_column(table: &Table, column: usize, options: &SplitOptions, groups: &[Gro
         }
         names.push(name);
     }
-    let (mut splits, mut train) = (Named::<Vec<usize>>::new(), Vec::new());
-    for group in groups {
+    let (mut splits, mut train) = (Named::<Vec<usize>>::new(), Groups::default());
+    for (group, order) in groups.orders.iter().enumerate() {
         // a column may put copies on both sides on purpose: the same thing, drawn in a style that training never saw
         let mut of_train = Vec::new();
-        for row in &group.rows {
+        for row in groups.rows(group) {
             splits.entry(names[*row].clone()).or_default().push(*row);
             of_train.extend((names[*row] == "train").then_some(*row));
         }
         if !of_train.is_empty() {
-            train.push(Group { order: group.order.clone(), rows: of_train });
+            train.push(*order, of_train);
         }
     }
-    if train.is_empty() && options.train {
+    if train.rows.is_empty() && options.train {
         let found: Vec<_> = splits.keys().map(|name| format!("{name:?}")).collect();
         let at = format!("{}, column {:?}", table.path().display(), table.columns()[column]);
         return Err(Error::data(at, format!("no row of split \"train\"; splits are {}", found.join(", "))));
     }
-    if !splits.contains_key("validation") && options.validation > 0.0 && !train.is_empty() {
-        splits.extend(hold_out(table, train, &[("validation", options.validation)])?);
+    if !splits.contains_key("validation") && options.validation > 0.0 && !train.rows.is_empty() {
+        splits.extend(hold_out(table, &train, &[("validation", options.validation)])?);
     }
     Ok(splits)
 }
 
 /// Divides groups by their random order: the first to the held-out splits, the rest to `train`.
-fn hold_out(table: &Table, mut groups: Vec<Group>, shares: &[(&str, f64)]) -> Result<Named<Vec<usize>>> {
+fn hold_out(table: &Table, groups: &Groups, shares: &[(&str, f64)]) -> Result<Named<Vec<usize>>> {
     let shares: Vec<_> = shares.iter().filter(|(_, share)| *share > 0.0).collect();
     let total: f64 = shares.iter().map(|(_, share)| share).sum();
     if total >= 1.0 {
         let problem = format!("{total} with `test`, expected less than 1, so that rows are left to train on");
         return Err(Error::config("validation", problem));
     }
-    let number = groups.len();
-    groups.sort_by(|a, b| a.order.cmp(&b.order));
-    let mut groups = groups.into_iter();
+    let number = groups.orders.len();
+    let mut order: Vec<usize> = (0..number).collect();
+    order.sort_unstable_by_key(|group| (groups.orders[*group], *group));
+    let mut order = order.into_iter();
     let mut splits = Named::new();
     for (name, share) in &shares {
         // At least one, for a split that was asked for and is empty says nothing.
         let size = ((number as f64 * share).round() as usize).max(1);
-        let rows: Vec<usize> = groups.by_ref().take(size).flat_map(|group| group.rows).collect();
+        let rows: Vec<usize> = order.by_ref().take(size).flat_map(|group| groups.rows(group)).copied().collect();
         splits.insert((*name).to_string(), rows);
     }
-    splits.insert("train".to_string(), groups.flat_map(|group| group.rows).collect());
+    splits.insert("train".to_string(), order.flat_map(|group| groups.rows(group)).copied().collect());
     if let Some(empty) =
         ["train", "validation", "test"].into_iter().find(|name| splits.get(*name).is_some_and(Vec::is_empty))
     {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::grid::Grid;
 use super::store::Store;
 use super::{coco, csv, folder, jsonl, shards};
 use crate::error::suggest;
@@ -25,7 +26,7 @@ pub struct Table {
     path: PathBuf,
     folder: Option<PathBuf>,
     columns: Vec<String>,
-    cells: Cells, // [rows × columns]
+    cells: Grid,
     pub(super) rows: Rows,
     media_limit: u64,
     stores: Vec<Store>,
@@ -106,13 +107,15 @@ impl Table {
                 return Err(Error::data(format!("row {}", index + 1), problem));
             }
         }
-        let mut table = Self::new(Path::new("table"), columns, rows.into_iter().flatten().collect(), Rows::Memory)?;
+        let mut cells = Grid::default();
+        rows.into_iter().for_each(|row| cells.push(row));
+        let mut table = Self::new(Path::new("table"), columns, cells, Rows::Memory)?;
         table.folder = None;
         Ok(table)
     }
 
-    /// Checks what all kinds of tables have in common; `cells` holds whole rows.
-    pub(super) fn new(path: &Path, columns: Vec<String>, cells: Cells, rows: Rows) -> Result<Self> {
+    /// Checks what all kinds of tables have in common.
+    pub(super) fn new(path: &Path, columns: Vec<String>, cells: Grid, rows: Rows) -> Result<Self> {
         let at = path.display().to_string();
         if columns.is_empty() {
             return Err(Error::data(at, "no columns"));
@@ -128,7 +131,7 @@ impl Table {
                 return Err(Error::data(at, problem).with_help("give every column a name of its own"));
             }
         }
-        if cells.is_empty() {
+        if cells.len() == 0 {
             return Err(Error::data(at, "no rows"));
         }
         let folder = Some(path.parent().unwrap_or(Path::new("")).to_path_buf());
@@ -166,7 +169,7 @@ impl Table {
     /// Number of rows.
     #[expect(clippy::len_without_is_empty, reason = "a table has at least one row")]
     pub fn len(&self) -> usize {
-        self.cells.len() / self.columns.len()
+        self.cells.len()
     }
 
     /// What the reader left out or had to guess, to be shown as warnings.
@@ -177,7 +180,7 @@ impl Table {
     /// The value at a row and column; `None` if it is missing.
     pub fn cell(&self, row: usize, column: usize) -> Option<&Raw> {
         debug_assert!(column < self.columns.len());
-        self.cells.get(row * self.columns.len() + column)?.as_ref()
+        self.cells.get(row, column)
     }
 
     /// The value at a row and named column; `None` if the cell is empty or there is no such column.
@@ -308,7 +311,9 @@ pub(super) struct Builder {
     path: PathBuf,
     columns: Vec<String>,
     known: HashMap<String, usize>,
-    rows: Vec<Cells>,
+    cells: Grid,
+    /// A column and what stands there in the rows to come that have no value in it.
+    otherwise: Option<(String, Raw)>,
     lines: Vec<usize>,
     parts: Vec<Part>,
     stores: Vec<Store>,
@@ -318,9 +323,9 @@ pub(super) struct Builder {
 impl Builder {
     /// An empty table.
     pub(super) fn new(path: &Path) -> Self {
-        let (columns, known, rows) = (Vec::new(), HashMap::new(), Vec::new());
+        let (columns, known, cells, otherwise) = (Vec::new(), HashMap::new(), Grid::default(), None);
         let (lines, parts, stores, notes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { path: path.to_path_buf(), columns, known, rows, lines, parts, stores, notes }
+        Self { path: path.to_path_buf(), columns, known, cells, otherwise, lines, parts, stores, notes }
     }
 
     /// The next row starts at this line of the file; every row does, or none.
@@ -331,7 +336,7 @@ impl Builder {
     /// From here on the rows are of another file; `key` is the column that names them, `noun` what they are called.
     pub(super) fn part(&mut self, path: &Path, key: Option<&str>, noun: &'static str) {
         let key = key.map(|key| self.column(key));
-        self.parts.push(Part { first: self.rows.len(), path: path.to_path_buf(), key, noun });
+        self.parts.push(Part { first: self.len(), path: path.to_path_buf(), key, noun });
     }
 
     /// Adds a file of contents, and says its number.
@@ -347,7 +352,7 @@ impl Builder {
 
     /// Number of rows.
     pub(super) fn len(&self) -> usize {
-        self.rows.len()
+        self.cells.len()
     }
 
     /// Something to be shown as a warning.
@@ -386,7 +391,7 @@ impl Builder {
         if bytes > CELL_LIMIT {
             let at = match (self.lines.last(), self.parts.last()) {
                 (Some(line), _) => format!("{}:{line}", self.path.display()),
-                (_, Some(part)) => part.place(self.rows.len()),
+                (_, Some(part)) => part.place(self.len()),
                 _ => self.path.display().to_string(),
             };
             return Err(oversize(format!("{at}, column {name:?}"), bytes));
@@ -396,19 +401,21 @@ impl Builder {
     }
 
     /// Adds a row.
-    pub(super) fn push(&mut self, row: Cells) {
-        self.rows.push(row);
-    }
-
-    /// Writes one value into all rows from `first` on that have none in that column.
-    pub(super) fn fill(&mut self, first: usize, name: &str, value: &Raw) {
-        let column = self.column(name);
-        for row in &mut self.rows[first..] {
+    pub(super) fn push(&mut self, mut row: Cells) {
+        if let Some((name, value)) = self.otherwise.take() {
+            let column = self.column(&name);
             if row.len() <= column {
                 row.resize(column + 1, None);
             }
             row[column].get_or_insert_with(|| value.clone());
+            self.otherwise = Some((name, value));
         }
+        self.cells.push(row);
+    }
+
+    /// What stands in a column of the rows to come that have no value in it.
+    pub(super) fn otherwise(&mut self, name: &str, value: Raw) {
+        self.otherwise = Some((name.to_string(), value));
     }
 
     /// The table.
@@ -416,14 +423,8 @@ impl Builder {
     /// # Errors
     /// [`Error::Data`] where it has no rows or no columns.
     pub(super) fn done(self) -> Result<Table> {
-        let width = self.columns.len();
-        let mut cells = Cells::with_capacity(width * self.rows.len());
-        for mut row in self.rows {
-            row.resize(width, None);
-            cells.extend(row);
-        }
         let rows = if self.parts.is_empty() { Rows::Lines(self.lines) } else { Rows::Parts(self.parts) };
-        let mut table = Table::new(&self.path, self.columns, cells, rows)?;
+        let mut table = Table::new(&self.path, self.columns, self.cells, rows)?;
         (table.stores, table.notes) = (self.stores, self.notes);
         Ok(table)
     }
