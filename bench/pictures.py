@@ -3,7 +3,7 @@
 one thread.
 
     python3 -m venv venv && venv/bin/pip install torch torchvision open_clip_torch pillow numpy
-    cargo build --release -p amodal --example pictures
+    cargo build --release --workspace --example pictures
     venv/bin/python bench/pictures.py [FOLDER] [--size 224] [--rounds 3] [--busy]
 
 Without a folder of .jpg files it makes 60 of 640 x 480: blurred squares of colour with noise, quality 88. All scale the shorter

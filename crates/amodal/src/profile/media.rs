@@ -117,7 +117,7 @@ pub(super) fn check(
     files.decode_seconds = start.elapsed().as_secs_f64();
     files.checked = opened.len();
     let mut sizes = crate::Named::<usize>::new();
-    for (medium, _) in opened.iter().flatten() {
+    for (medium, _) in opened.iter().flatten().filter(|(medium, _)| !medium.size.is_empty()) {
         *sizes.entry(medium.size.clone()).or_default() += 1;
     }
     let good = || opened.iter().flatten().map(|(medium, _)| medium);

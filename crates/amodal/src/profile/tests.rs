@@ -173,3 +173,11 @@ proptest::proptest! {
         proptest::prop_assert!(serde_json::to_string(&profile).is_ok());
     }
 }
+
+#[test]
+fn bytes_of_no_known_form_have_no_size() {
+    let bytes = |content: &[u8]| vec![Some(crate::Raw::Bytes(content.into()))];
+    let table = Table::from_rows(vec!["raw".into()], vec![bytes(b"first"), bytes(b"second")]).unwrap();
+    let shown = profile(&table, &crate::Named::new()).to_string();
+    assert!(shown.contains("raw     bytes        0         2  2 files\n"), "{shown}");
+}
