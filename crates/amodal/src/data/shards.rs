@@ -183,6 +183,18 @@ mod tests {
     }
 
     #[test]
+    fn a_split_that_a_row_names_itself_goes_before_that_of_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = std::fs::File::create(folder.path().join("train.parquet")).unwrap();
+        let texts = |texts: [&str; 2]| parquet::Column::Texts(texts.map(str::to_string).to_vec());
+        let columns = [("split".to_string(), texts(["validation", "test"])), ("text".to_string(), texts(["a", "b"]))];
+        parquet::write(file, &columns).unwrap();
+        let table = Table::read(folder.path()).unwrap();
+        let splits = [0, 1].map(|row| table.named(row, "split"));
+        assert_eq!(splits, [Some(&Raw::Text("validation".into())), Some(&Raw::Text("test".into()))]);
+    }
+
+    #[test]
     fn splits_are_told_by_names() {
         let split = |name: &str| split_of(Path::new("top/train"), &Path::new("top/train").join(name));
         assert_eq!(split("data/val-00000-of-00004.parquet").as_deref(), Some("validation"));

@@ -650,6 +650,20 @@ mod tests {
     }
 
     #[test]
+    fn noise_that_fills_every_block_is_read() {
+        let mut bytes = Vec::new();
+        let noise: Vec<u8> = (0..64_u32 * 64).map(|at| (at.wrapping_mul(2_654_435_761) >> 21) as u8).collect();
+        let encoder = JpegEncoder::new_with_quality(&mut bytes, 100);
+        encoder.write_image(&noise, 64, 64, ExtendedColorType::L8).unwrap();
+        let header = Header::read(&bytes).unwrap();
+        for size in [1, 2, 4] {
+            let picture = header.decode(size).expect("it is of the usual kind");
+            let (mean, _) = far(&picture, &resize(&whole(&bytes), 8 * size, 8 * size, Fit::Stretch));
+            assert!(mean < 12.0, "{size}: {mean}");
+        }
+    }
+
+    #[test]
     fn exif_turns_what_is_read_small() {
         for turn in 1..=8 {
             let head = b"\xff\xe1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0";

@@ -189,6 +189,8 @@ mod tests {
         let number = built(&config);
         assert_eq!(number.read(&rows[1]).unwrap(), Item::Series { values: vec![1.0], channels: 1 });
         assert_eq!(number.restore(1.0), 5.0);
+        let tenths = [Raw::Text("0.1".into()), Raw::Numbers(vec![0.1])].map(|raw| super::number(&raw).unwrap());
+        assert_eq!(tenths, [f64::from(0.1_f32); 2], "the same from every kind of table");
         let as_before: NumberConfig = toml::from_str("mean = 3.0\ndeviation = 2").unwrap();
         assert_eq!(as_before, config);
         for (raw, problem) in [
