@@ -45,7 +45,8 @@ pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Table> {
     let file: File = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let place = match error.path().to_string() {
             place if place == "." => String::new(),
-            place => format!("`{place}`: "),
+            // a key may hold anything
+            place => format!("`{}`: ", place.chars().take(100).collect::<String>().escape_debug()),
         };
         let help = format!("{expected}; a table of one object a line is named .jsonl");
         Error::data(at(), format!("{place}{}", error.into_inner())).with_help(help)
@@ -143,6 +144,8 @@ mod tests {
         assert!(error("[1]").starts_with("c.json: `[0]`: invalid type"), "{}", error("[1]"));
         assert!(error(r#"{"images": [{"id": 1}]}"#).starts_with("c.json: `images[0]`: missing field `file_name`"));
         assert!(error(&TEXT[..90]).contains("EOF"));
+        let key = error(r#"{"images": [{"a\nb": {1}}]}"#);
+        assert_eq!(key, "c.json: `images[0].a\\nb`: key must be a string at line 1 column 23");
         assert_eq!(error(r#"{"images": []}"#), "c.json: no annotations");
     }
 }

@@ -8,7 +8,7 @@ use resvg::usvg::{
 use std::collections::HashMap;
 
 use super::image::{Limits, Picture, check_pixels};
-use crate::{Error, Result};
+use crate::{Error, Result, error::guarded};
 
 /// The parser recurses up to 1024 elements deep (its own limit); this is more stack than that can take.
 const STACK_BYTES: usize = 64 << 20;
@@ -35,9 +35,10 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, size: usize) -> Result<Pictu
     let text = std::str::from_utf8(bytes).map_err(|error| broken(error.to_string()))?;
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
-        let drawing =
-            thread.spawn_scoped(scope, || draw(text, size.max(1))).map_err(|error| broken(error.to_string()))?;
-        drawing.join().unwrap_or_else(|_| Err(broken("the renderer gave up".into())))
+        let drawing = thread
+            .spawn_scoped(scope, || guarded(|| draw(text, size.max(1))))
+            .map_err(|error| broken(error.to_string()))?;
+        drawing.join().ok().flatten().unwrap_or_else(|| Err(broken("the renderer gave up".into())))
     })
 }
 
