@@ -1,15 +1,17 @@
-"""Writes crates/amodal/tests/golden/datasets.parquet: what Hugging Face's `datasets` and pandas put into Parquet files.
+"""Writes crates/amodal/tests/golden/datasets.parquet: what Hugging Face's `datasets` and pandas put into Parquet files;
+and interval.parquet, with a kind of value that DuckDB writes and the decoder does not know.
 
-    python -m venv venv && venv/bin/pip install pyarrow
+    python -m venv venv && venv/bin/pip install duckdb pyarrow
     venv/bin/python reference/parquet.py
 
-Written with pyarrow 25.0.0.
+Written with pyarrow 25.0.0 and DuckDB 2.0.1.
 """
 
 import datetime
 import json
 import pathlib
 
+import duckdb
 import pyarrow
 import pyarrow.parquet
 
@@ -36,3 +38,5 @@ TABLE = pyarrow.table(
 FILE.parent.mkdir(exist_ok=True)
 metadata = {b"huggingface": json.dumps({"info": {"features": FEATURES}})}
 pyarrow.parquet.write_table(TABLE.replace_schema_metadata(metadata), FILE, compression="snappy")
+
+duckdb.sql(f"COPY (SELECT 'a' AS text, INTERVAL 1 DAY AS wait, 1.5::DOUBLE AS score) TO '{FILE.parent / 'interval.parquet'}'")

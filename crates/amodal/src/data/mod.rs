@@ -3,6 +3,7 @@ mod cache;
 mod coco;
 mod csv;
 mod folder;
+mod footer;
 mod grid;
 mod jsonl;
 pub mod parquet;

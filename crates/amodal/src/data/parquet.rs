@@ -17,9 +17,9 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::record::Field;
 use parquet::schema::types::{PrimitiveTypeBuilder, Type, TypePtr};
 
-use super::jsonl;
 use super::store::Unpacking;
 use super::table::{Builder, Cells};
+use super::{footer, jsonl};
 use crate::error::guarded;
 use crate::{Error, Raw, Result};
 
@@ -38,8 +38,9 @@ pub(super) fn read(path: &Path, builder: &mut Builder) -> Result<()> {
         return Err(Error::data(path.display().to_string(), "not a regular file"));
     }
     let file = File::open(path).map_err(Error::io(path))?;
-    guarded(|| rows(path, file, builder))
-        .unwrap_or_else(|| Err(Error::data(path.display().to_string(), "damaged Parquet: the decoder gave up")))
+    let damaged = |reason: &str| Error::data(path.display().to_string(), format!("damaged Parquet: {reason}"));
+    footer::check(&file).map_err(|reason| damaged(&reason))?;
+    guarded(|| rows(path, file, builder)).unwrap_or_else(|| Err(damaged("the decoder gave up")))
 }
 
 fn rows(path: &Path, file: File, builder: &mut Builder) -> Result<()> {
@@ -53,17 +54,19 @@ fn rows(path: &Path, file: File, builder: &mut Builder) -> Result<()> {
     let pairs = file_metadata.key_value_metadata().map(Vec::as_slice).unwrap_or_default();
     let described = pairs.iter().find(|pair| pair.key == "huggingface").and_then(|pair| pair.value.as_deref());
     let classes = classes(described.unwrap_or_default());
-    let left_out: Vec<&str> =
-        file_metadata.schema().get_fields().iter().filter(|field| !is_read(field)).map(|field| field.name()).collect();
+    let schema = file_metadata.schema();
+    let (taken, left_out): (Vec<_>, Vec<_>) = schema.get_fields().iter().cloned().partition(|field| is_read(field));
+    let taken = Type::group_type_builder(schema.name()).with_fields(taken).build();
+    let taken = taken.map_err(|error| damaged(at(), error))?;
     builder.part(path, None, "row");
     let store = builder.next_store();
     let mut contents = Unpacking::new()?;
     let first = builder.len();
-    for row in reader.get_row_iter(None).map_err(|error| damaged(at(), error))?.with_batch_size(AHEAD) {
+    for row in reader.get_row_iter(Some(taken)).map_err(|error| damaged(at(), error))?.with_batch_size(AHEAD) {
         let place = format!("{}, row {}", path.display(), builder.len() - first + 1);
         let row = row.map_err(|error| damaged(place.clone(), error))?;
         let mut cells = Cells::new();
-        for (name, field) in row.get_column_iter().filter(|(name, _)| !left_out.contains(&name.as_str())) {
+        for (name, field) in row.get_column_iter() {
             let cell = match field {
                 Field::Bytes(bytes) if bytes.is_empty() => None,
                 Field::Bytes(bytes) => Some(Raw::Stored(contents.add(bytes.data(), store)?)),
@@ -93,17 +96,22 @@ fn rows(path: &Path, file: File, builder: &mut Builder) -> Result<()> {
     }
     builder.store(contents.done()?);
     if !left_out.is_empty() {
-        let known = left_out.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
-        builder.note(format!("{}: left out what holds columns of its own: {known}", at()));
+        let known = left_out.iter().map(|field| format!("{:?}", field.name())).collect::<Vec<_>>().join(", ");
+        builder.note(format!("{}: left out what is of a kind that is not read: {known}", at()));
     }
     Ok(())
 }
 
-/// Whether a column is of values, of lists of them, or of media with their names: not of columns of its own.
+/// Whether a column is of values, of lists of them, or of media with their names: not of columns of its own, nor of
+/// intervals, which the decoder does not know.
 fn is_read(field: &Type) -> bool {
+    fn has_interval(field: &Type) -> bool {
+        field.get_basic_info().converted_type() == ConvertedType::INTERVAL
+            || (field.is_group() && field.get_fields().iter().any(|part| has_interval(part)))
+    }
     let is_list = field.get_basic_info().converted_type() == ConvertedType::LIST;
     let has = |name: &str| field.get_fields().iter().any(|part| part.name() == name);
-    field.is_primitive() || is_list || (has("bytes") && has("path"))
+    !has_interval(field) && (field.is_primitive() || is_list || (has("bytes") && has("path")))
 }
 
 /// Names of the classes that `datasets` writes as numbers, by column.
@@ -259,7 +267,21 @@ mod tests {
         assert_eq!(text(0, "steps").as_deref(), Some("[[1.0,2.0],[3.0]]"));
         assert_eq!(text(2, "day").as_deref(), Some("2024-02-29"));
         assert_eq!(&*table.media(2, table.column("raw").unwrap()).unwrap(), b"\x00\xff");
-        assert!(table.notes()[0].ends_with("left out what holds columns of its own: \"extra\""), "{:?}", table.notes());
+        assert!(
+            table.notes()[0].ends_with("left out what is of a kind that is not read: \"extra\""),
+            "{:?}",
+            table.notes()
+        );
+    }
+
+    /// `python reference/parquet.py` writes it with DuckDB.
+    #[test]
+    fn a_column_of_intervals_is_left_out() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/interval.parquet");
+        let table = Table::read(&path).unwrap();
+        assert_eq!(table.columns(), ["text", "score"]);
+        assert_eq!(table.named(0, "score"), Some(&Raw::Numbers(vec![1.5])));
+        assert!(table.notes()[0].ends_with("left out what is of a kind that is not read: \"wait\""));
     }
 
     #[test]
@@ -272,5 +294,15 @@ mod tests {
         };
         assert!(error(b"").contains("a.parquet: damaged Parquet: "));
         assert!(error(b"PAR1 and then nothing of the kind PAR1").contains("damaged Parquet: "));
+
+        // the schema's first element: its name, then the number of its children
+        let mut bytes = Vec::new();
+        write(&mut bytes, &[("text".to_string(), Column::Texts(vec!["a".into()]))]).unwrap();
+        let place = bytes.windows(9).position(|window| window == b"\x06schema\x15\x02").unwrap() + 8;
+        bytes.splice(place..=place, *b"\xfe\xff\xff\xff\x0f");
+        let length = bytes.len() - 8;
+        let footer = u32::from_le_bytes(bytes[length..][..4].try_into().unwrap()) + 4;
+        bytes[length..][..4].copy_from_slice(&footer.to_le_bytes());
+        assert!(error(&bytes).ends_with("damaged Parquet: a group of 2147483647 columns in a schema of 2"));
     }
 }
