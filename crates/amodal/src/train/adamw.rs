@@ -40,6 +40,21 @@ impl AdamW {
     /// # Errors
     /// [`Error::Config`] where the gradients are not finite.
     pub fn step(&mut self, model: Model, gradients: GradientsParams, step: Step) -> Result<(Model, f64)> {
+        let names = names(&model);
+        self.step_named(model, names, gradients, step)
+    }
+
+    /// [`step`](Self::step) of any module, whose parameters have these names in its order.
+    ///
+    /// # Errors
+    /// Those of [`step`](Self::step).
+    pub fn step_named<M: Module>(
+        &mut self,
+        model: M,
+        names: Vec<String>,
+        gradients: GradientsParams,
+        step: Step,
+    ) -> Result<(M, f64)> {
         let mut read = Read { gradients, values: Vec::new() };
         model.visit(&mut read);
         let square = |values: &[f32]| values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>();
@@ -49,7 +64,6 @@ impl AdamW {
             return Err(Error::config("train", problem).with_help("lower train.learning_rate, or set train.clip = 1.0"));
         }
         self.steps += 1;
-        let names = names(&model);
         let clip = if step.clip > 0.0 && norm > step.clip { (step.clip / norm) as f32 } else { 1.0 };
         let mut update =
             Update { optimizer: self, step, clip, parameters: names.into_iter().zip(read.values).collect() };
