@@ -8,7 +8,7 @@
 //! the first steps, and then, for each line with a number on its input, the milliseconds of so many further steps.
 use amodal::{
     Error, Result, Tokens,
-    kernels::memory,
+    kernels::{log_likelihood, matmul, memory},
     layers::{
         Block, BlockConfig, CausalBlock, Deconvolve, LayerNorm, Linear, Norm, Normalize, Recurrent, conv,
         position::sinusoids, recurrent::Cell,
@@ -21,7 +21,7 @@ use burn::nn::{
     conv::{Conv2d, Conv2dConfig},
 };
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Int, Tensor, TensorData, activation::log_softmax};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use safetensors::SafeTensors;
 use std::{env, fs, io, path::Path, time::Instant};
 
@@ -168,7 +168,8 @@ impl ModuleMapper for Put<'_> {
 
 /// The mean cross-entropy of rows of logits.
 fn cross_entropy(logits: Tensor<2>, right: Tensor<1, Int>) -> Tensor<1> {
-    log_softmax(logits, 1).gather(1, right.unsqueeze_dim(1)).mean().neg()
+    let right = right.into_data().iter::<i64>().map(|id| id as usize).collect();
+    log_likelihood(logits, right, 0.0).mean().neg()
 }
 
 fn unit(x: Tensor<2>) -> Tensor<2> {
@@ -275,7 +276,7 @@ fn main() -> Result<()> {
                 let pictures = unit(model.pictures.forward(x.clone())?);
                 let words = model.words.forward(t.clone()).mean_dim(1).squeeze_dim(1);
                 let texts = unit(model.project.forward(words));
-                let scores = pictures.matmul(texts.transpose()) * model.scale.val().exp().unsqueeze();
+                let scores = matmul(pictures, texts.transpose()) * model.scale.val().exp().unsqueeze();
                 let right = Tensor::<1, Int>::arange(0..128, device);
                 let both = cross_entropy(scores.clone(), right.clone()) + cross_entropy(scores.transpose(), right);
                 Ok(both / 2.0)

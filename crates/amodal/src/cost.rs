@@ -437,7 +437,7 @@ mod tests {
         assert_eq!(count(&|| drop(linear.forward(Tensor::<1>::zeros([5], &device)))), 5 * 7);
         let (x, window) = (Tensor::zeros([2, 3, 9, 8], &device), Tensor::zeros([4, 3, 3, 5], &device));
         let made = (9 + 2 - 3) / 2 + 1;
-        let convolve = || drop(convolve(x.clone(), window.clone(), [2, 1], [1, 2]).unwrap());
+        let convolve = || drop(convolve(x.clone(), window.clone(), None, [2, 1], [1, 2]).unwrap());
         assert_eq!(count(&convolve), 2 * 4 * made * 8 * 3 * 3 * 5);
         let block: Block = BlockConfig { dim: 8, num_heads: 2, dropout: 0.0 }.build(&device).unwrap();
         let tokens =

@@ -6,11 +6,8 @@ use super::{
 };
 use crate::{
     Input, Prediction, Result, Tokens,
-    layers::{
-        Mlp, Norm, Normalize,
-        conv::convolve,
-        deconvolve::{shrinks, spread},
-    },
+    kernels::spread,
+    layers::{Mlp, Norm, Normalize, conv::convolve, deconvolve::shrinks},
     types::{Build, widths},
 };
 use burn::module::Module;

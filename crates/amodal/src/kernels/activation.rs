@@ -2,9 +2,13 @@
 //!
 //! One after another they read and write every picture a dozen times; here a step reads it three times forward and
 //! twice backward. The order of every sum follows from the shapes alone.
-use super::{contiguous, extension::*, function::sum, numbers, tensor};
+use super::{
+    Wide, contiguous,
+    extension::*,
+    function::{LANES, sum},
+    numbers, tensor, wide,
+};
 use burn::tensor::Tensor;
-use pulp::Arch;
 use rayon::prelude::*;
 
 /// What follows a convolution.
@@ -182,37 +186,54 @@ fn forward(
             (factor, numbers(&shift)[channel] - moments.mean[channel] * factor)
         })
         .collect();
-    let [high, wide] = made(height, width, activation);
+    let [high, across] = made(height, width, activation);
     let (mut values_made, mut picks) =
-        (vec![0.0; batch * channels * high * wide], vec![0; batch * channels * high * wide]);
+        (vec![0.0; batch * channels * high * across], vec![0; batch * channels * high * across]);
     let (plane, lines) = (height * width, mask.len() / batch.max(1));
-    let pictures = values_made.par_chunks_mut((channels * high * wide).max(1));
-    let pictures = pictures.zip(picks.par_chunks_mut((channels * high * wide).max(1)));
+    let pictures = values_made.par_chunks_mut((channels * high * across).max(1));
+    let pictures = pictures.zip(picks.par_chunks_mut((channels * high * across).max(1)));
     pictures.enumerate().for_each(|(at, (made, picks))| {
         let real = &mask[at * lines..][..lines];
         let picture = &values[at * channels * plane..][..channels * plane];
-        Arch::new().dispatch(|| {
-            let planes = picture.chunks_exact(plane).zip(made.chunks_exact_mut(high * wide));
-            for ((x, made), (picks, factors)) in planes.zip(picks.chunks_exact_mut(high * wide).zip(&factors)) {
-                for (line, (made, picks)) in made.chunks_exact_mut(wide).zip(picks.chunks_exact_mut(wide)).enumerate() {
-                    let is_real = |line: usize| real[line % lines] != 0.0;
-                    match activation.shrink {
-                        false if is_real(line) => lines_one(&x[line * width..][..width], *factors, made, picks),
-                        true => {
-                            let (first, second) = (2 * line, 2 * line + 1);
-                            let row = |line: usize| {
-                                let there = line < height && is_real(line);
-                                there.then(|| &x[line * width..][..width])
-                            };
-                            lines_two(row(first), row(second), *factors, made, picks);
-                        }
-                        false => picks.fill(NONE), // and zero
+        wide(Pictures { picture, made, picks, real, factors: &factors, size: [height, width], activation });
+    });
+    (tensor(values_made, [batch, channels, high, across]), picks, moments)
+}
+
+/// One picture of the batch.
+struct Pictures<'a> {
+    picture: &'a [f32],
+    made: &'a mut [f32],
+    picks: &'a mut [u8],
+    real: &'a [f32],
+    factors: &'a [(f32, f32)],
+    size: [usize; 2],
+    activation: Activation,
+}
+
+impl Wide for Pictures<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let [height, width] = self.size;
+        let [high, wide] = made(height, width, self.activation);
+        let planes = self.picture.chunks_exact(height * width).zip(self.made.chunks_exact_mut(high * wide));
+        for ((x, made), (picks, factors)) in planes.zip(self.picks.chunks_exact_mut(high * wide).zip(self.factors)) {
+            for (line, (made, picks)) in made.chunks_exact_mut(wide).zip(picks.chunks_exact_mut(wide)).enumerate() {
+                let is_real = |line: usize| self.real[line % self.real.len()] != 0.0;
+                match self.activation.shrink {
+                    false if is_real(line) => lines_one(&x[line * width..][..width], *factors, made, picks),
+                    true => {
+                        let row = |line: usize| {
+                            let there = line < height && is_real(line);
+                            there.then(|| &x[line * width..][..width])
+                        };
+                        lines_two(row(2 * line), row(2 * line + 1), *factors, made, picks);
                     }
+                    false => picks.fill(NONE), // and zero
                 }
             }
-        });
-    });
-    (tensor(values_made, [batch, channels, high, wide]), picks, moments)
+        }
+    }
 }
 
 /// ReLU of one line.
@@ -266,13 +287,14 @@ fn moments(x: &[f32], batch: usize, channels: usize, epsilon: f32) -> Moments {
         .into_par_iter()
         .map(|channel| {
             let planes = || (0..batch).map(|at| &x[(at * channels + channel) * plane..][..plane]);
-            Arch::new().dispatch(|| {
-                let mean = planes().map(|plane| f64::from(sum(plane, plane, |x, _| x))).sum::<f64>() / count;
-                let middle = mean as f32;
-                let squares =
-                    planes().map(|plane| f64::from(sum(plane, plane, |x, _| (x - middle) * (x - middle)))).sum::<f64>();
-                (middle, (squares / count) as f32)
-            })
+            let mut total = 0.0;
+            let mut sum = |middle: Option<f32>| {
+                total = 0.0;
+                planes().for_each(|plane| wide(Total { plane, middle, total: &mut total }));
+                total
+            };
+            let middle = (sum(None) / count) as f32;
+            (middle, (sum(Some(middle)) / count) as f32)
         })
         .collect();
     let (mean, variance): (Vec<f32>, Vec<f32>) = found.into_iter().unzip();
@@ -280,16 +302,137 @@ fn moments(x: &[f32], batch: usize, channels: usize, epsilon: f32) -> Moments {
     Moments { mean, variance, inverse }
 }
 
-/// Calls `each` with every place that was picked in one plane: its index there, and in the plane that was made.
+/// Adds the sum of a plane, or of its squared distances from the middle.
+struct Total<'a> {
+    plane: &'a [f32],
+    middle: Option<f32>,
+    total: &'a mut f64,
+}
+
+impl Wide for Total<'_> {
+    #[inline(always)]
+    fn run(self) {
+        *self.total += f64::from(match self.middle {
+            Some(middle) => sum(self.plane, self.plane, |x, _| (x - middle) * (x - middle)),
+            None => sum(self.plane, self.plane, |x, _| x),
+        });
+    }
+}
+
+/// Of the gradient of what was made at a place, what goes to the place of this number.
 #[inline(always)]
-fn each_pick(picks: &[u8], width: usize, activation: Activation, mut each: impl FnMut(usize, usize)) {
-    let wide = if activation.shrink { width.div_ceil(2) } else { width };
-    let step = if activation.shrink { 2 } else { 1 };
-    for (line, picks) in picks.chunks_exact(wide.max(1)).enumerate() {
-        for (column, pick) in picks.iter().enumerate() {
-            if *pick != NONE {
-                let (down, across) = (usize::from(pick >> 1), usize::from(pick & 1));
-                each((line * step + down) * width + column * step + across, line * wide + column);
+fn share(pick: u8, number: u8, gradient: f32) -> f32 {
+    if pick == number { gradient } else { 0.0 }
+}
+
+/// What one line that was made came from: it, or two of them, of which the second may be missing.
+#[inline(always)]
+fn sources(line: usize, width: usize, all: usize, activation: Activation) -> (usize, Option<usize>) {
+    match activation.shrink {
+        true => (2 * line * width, Some((2 * line + 1) * width).filter(|second| *second < all)),
+        false => (line * width, None),
+    }
+}
+
+/// The sums of a plane: of the gradient, and of it times what stood above the mean.
+struct Sums<'a> {
+    x: &'a [f32],
+    picks: &'a [u8],
+    gradient: &'a [f32],
+    width: usize,
+    mean: f32,
+    activation: Activation,
+    sums: &'a mut [f32; 2],
+}
+
+impl Wide for Sums<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let (mut shifts, mut scales) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+        let (x, mean, width) = (self.x, self.mean, self.width);
+        let wide = if self.activation.shrink { width.div_ceil(2) } else { width };
+        if !self.activation.shrink {
+            let (xs, rest) = x.as_chunks::<LANES>();
+            let (picks, gradients) = (self.picks.as_chunks::<LANES>(), self.gradient.as_chunks::<LANES>());
+            for ((x, picks), gradient) in xs.iter().zip(picks.0).zip(gradients.0) {
+                for lane in 0..LANES {
+                    let gradient = share(picks[lane], 0, gradient[lane]);
+                    shifts[lane] += gradient;
+                    scales[lane] += gradient * (x[lane] - mean);
+                }
+            }
+            for ((x, pick), gradient) in rest.iter().zip(picks.1).zip(gradients.1) {
+                let gradient = share(*pick, 0, *gradient);
+                shifts[0] += gradient;
+                scales[0] += gradient * (x - mean);
+            }
+        } else {
+            for (line, (picks, gradient)) in
+                self.picks.chunks_exact(wide).zip(self.gradient.chunks_exact(wide)).enumerate()
+            {
+                let (first, second) = sources(line, width, x.len(), self.activation);
+                for (number, start) in [(0, Some(first)), (2, second)] {
+                    let Some(start) = start else { continue };
+                    let mut all = |lane: usize, x: [f32; 2], pick: u8, gradient: f32| {
+                        let (left, right) = (share(pick, number, gradient), share(pick, number + 1, gradient));
+                        shifts[lane] += left + right;
+                        scales[lane] += left * (x[0] - mean) + right * (x[1] - mean);
+                    };
+                    let (pairs, last) = x[start..][..width].as_chunks::<2>();
+                    let (pairs, rest) = pairs.as_chunks::<LANES>();
+                    let (lots, others) = (picks.as_chunks::<LANES>(), gradient.as_chunks::<LANES>());
+                    for ((pairs, picks), gradient) in pairs.iter().zip(lots.0).zip(others.0) {
+                        (0..LANES).for_each(|lane| all(lane, pairs[lane], picks[lane], gradient[lane]));
+                    }
+                    let rest = rest.iter().copied().chain(last.iter().map(|x| [*x, mean]));
+                    for ((x, pick), gradient) in rest.zip(lots.1).zip(others.1) {
+                        all(0, x, *pick, *gradient);
+                    }
+                }
+            }
+        }
+        *self.sums = [shifts.iter().sum(), scales.iter().sum()];
+    }
+}
+
+/// The gradient of a plane of what was read: that of what was made, where it was picked, times `factor`, and what each number
+/// moved of the mean and of the variance, `slope` times it and `offset`.
+struct Spread<'a> {
+    found: &'a mut [f32],
+    x: &'a [f32],
+    picks: &'a [u8],
+    gradient: &'a [f32],
+    width: usize,
+    activation: Activation,
+    line: [f32; 3],
+}
+
+impl Wide for Spread<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let [factor, slope, offset] = self.line;
+        let width = self.width;
+        if !self.activation.shrink {
+            for (((found, x), pick), gradient) in self.found.iter_mut().zip(self.x).zip(self.picks).zip(self.gradient) {
+                *found = x * slope + offset + factor * share(*pick, 0, *gradient);
+            }
+            return;
+        }
+        let wide = width.div_ceil(2);
+        for (line, (picks, gradient)) in self.picks.chunks_exact(wide).zip(self.gradient.chunks_exact(wide)).enumerate()
+        {
+            let (first, second) = sources(line, width, self.x.len(), self.activation);
+            for (number, start) in [(0, Some(first)), (2, second)] {
+                let Some(start) = start else { continue };
+                let (pairs, rest) = self.x[start..][..width].as_chunks::<2>();
+                let (found, last) = self.found[start..][..width].as_chunks_mut::<2>();
+                for (((found, x), pick), gradient) in found.iter_mut().zip(pairs).zip(picks).zip(gradient) {
+                    found[0] = x[0] * slope + offset + factor * share(*pick, number, *gradient);
+                    found[1] = x[1] * slope + offset + factor * share(*pick, number + 1, *gradient);
+                }
+                if let ([found], [x]) = (last, rest) {
+                    *found = x * slope + offset + factor * share(picks[wide - 1], number, gradient[wide - 1]);
+                }
             }
         }
     }
@@ -304,14 +447,18 @@ fn sums(saved: &Saved, gradient: &[f32]) -> Vec<(f32, f32)> {
         let (mean, inverse) = (saved.moments.mean[channel], saved.moments.inverse[channel]);
         let (mut shift, mut scale) = (0.0_f64, 0.0_f64);
         for at in (0..batch).map(|at| at * channels + channel) {
-            let (x, gradient) = (&x[at * plane..][..plane], &gradient[at * places..][..places]);
-            let (mut shifts, mut scales) = (0.0_f32, 0.0_f32);
-            each_pick(&saved.picks[at * places..][..places], width, saved.activation, |from, to| {
-                shifts += gradient[to];
-                scales += gradient[to] * (x[from] - mean);
+            let mut sums = [0.0; 2];
+            wide(Sums {
+                x: &x[at * plane..][..plane],
+                picks: &saved.picks[at * places..][..places],
+                gradient: &gradient[at * places..][..places],
+                width,
+                mean,
+                activation: saved.activation,
+                sums: &mut sums,
             });
-            shift += f64::from(shifts);
-            scale += f64::from(scales * inverse);
+            shift += f64::from(sums[0]);
+            scale += f64::from(sums[1] * inverse);
         }
         (shift as f32, scale as f32)
     };
@@ -330,20 +477,23 @@ fn spread(saved: &Saved, gradient: &[f32], sums: &[(f32, f32)]) -> Vec<f32> {
         let channel = at % channels;
         let (mean, inverse) = (saved.moments.mean[channel], saved.moments.inverse[channel]);
         let factor = numbers(&scale)[channel] * inverse;
-        Arch::new().dispatch(|| {
-            if saved.activation.normalize.is_some() {
+        let (slope, offset) = match saved.activation.normalize {
+            Some(_) => {
                 // every place moved the mean and the variance
                 let (shift, scale) = sums[channel];
                 let slope = -factor * inverse * scale / count;
-                let offset = -factor * shift / count - slope * mean;
-                for (found, x) in found.iter_mut().zip(&x[at * plane..]) {
-                    *found = x * slope + offset;
-                }
+                (slope, -factor * shift / count - slope * mean)
             }
-            let gradient = &gradient[at * places..][..places];
-            each_pick(&saved.picks[at * places..][..places], width, saved.activation, |from, to| {
-                found[from] += factor * gradient[to];
-            });
+            None => (0.0, 0.0),
+        };
+        wide(Spread {
+            found,
+            x: &x[at * plane..][..plane],
+            picks: &saved.picks[at * places..][..places],
+            gradient: &gradient[at * places..][..places],
+            width,
+            activation: saved.activation,
+            line: [factor, slope, offset],
         });
     });
     found

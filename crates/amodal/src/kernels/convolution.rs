@@ -3,34 +3,44 @@
 //! A group of pictures is unfolded, so that one product of matrices does the work (Chellapilla et al. 2006,
 //! inria-00112631). Groups, and the order of every sum, follow from the shapes alone: the number of threads changes no bit.
 use super::{
-    contiguous,
+    Wide, contiguous,
     extension::*,
+    function::sum,
     matrix::{product, rows_of, turned},
     numbers,
     product::count,
-    tensor,
+    tensor, wide,
 };
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 /// `[batch, output, height, width]`: a window over `x`, `[batch, input, height, width]`, weighted by `weight`,
-/// `[output, input, kernel height, kernel width]`. `stride` and `padding` are down and across.
+/// `[output, input, kernel height, kernel width]`, plus `bias`, `[output]`. `stride` and `padding` are down and across.
 ///
 /// The same as burn's `conv2d`.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] where the channels differ, or the window is larger than the padded picture.
-pub fn convolve(x: Tensor<4>, weight: Tensor<4>, stride: [usize; 2], padding: [usize; 2]) -> crate::Result<Tensor<4>> {
+pub fn convolve(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    stride: [usize; 2],
+    padding: [usize; 2],
+) -> crate::Result<Tensor<4>> {
     let ([batch, input, height, width], [output, channels, high, wide]) = (x.dims(), weight.dims());
     let geometry = Geometry { batch, input, size: [height, width], output, kernel: [high, wide], stride, padding };
     let fits = height + 2 * padding[0] >= high && width + 2 * padding[1] >= wide;
-    if channels != input || !fits || stride.contains(&0) {
+    if channels != input || !fits || stride.contains(&0) || bias.as_ref().is_some_and(|bias| bias.dims() != [output]) {
         let got = x.dims().into_iter().chain(weight.dims()).collect();
         let expected = "a picture with the channels of the weights, no smaller than the window";
         return Err(crate::Error::Shape { at: "convolution".into(), expected, got });
     }
-    let made = <Dispatch as Convolve>::convolve(x.into_dispatch(), weight.into_dispatch(), geometry);
-    let made = Tensor::from_dispatch(made);
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    let made = Tensor::from_dispatch(match bias {
+        Some(bias) => <Dispatch as Convolve>::convolve(x, weight, bias.into_dispatch(), geometry),
+        None => <Dispatch as Convolve>::without_bias(x, weight, geometry),
+    });
     count(made.dims(), geometry.window());
     Ok(made)
 }
@@ -38,50 +48,78 @@ pub fn convolve(x: Tensor<4>, weight: Tensor<4>, stride: [usize; 2], padding: [u
 /// Convolution as an operation of a backend.
 #[backend_extension(Autodiff, Flex)]
 trait Convolve: Backend {
-    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, geometry: Geometry) -> FloatTensor<Self>;
+    fn convolve(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        geometry: Geometry,
+    ) -> FloatTensor<Self>;
+
+    fn without_bias(x: FloatTensor<Self>, weight: FloatTensor<Self>, geometry: Geometry) -> FloatTensor<Self>;
 }
 
 impl Convolve for Flex {
-    fn convolve(x: FlexTensor, weight: FlexTensor, geometry: Geometry) -> FlexTensor {
-        let (x, weight) = (contiguous(x), contiguous(weight));
-        let [height, width] = geometry.made();
-        tensor(forward(&geometry, numbers(&x), numbers(&weight)), [geometry.batch, geometry.output, height, width])
+    fn convolve(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, geometry: Geometry) -> FlexTensor {
+        made(&geometry, &contiguous(x), &contiguous(weight), Some(&contiguous(bias)))
+    }
+
+    fn without_bias(x: FlexTensor, weight: FlexTensor, geometry: Geometry) -> FlexTensor {
+        made(&geometry, &contiguous(x), &contiguous(weight), None)
     }
 }
 
 impl<C: CheckpointStrategy> Convolve for Autodiff<Flex, C> {
-    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, geometry: Geometry) -> FloatTensor<Self> {
-        let (prepared, x, weight) =
-            (Derivative.prepare::<C>([x.node(), weight.node()]), x.into_primitive(), weight.into_primitive());
+    fn convolve(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        geometry: Geometry,
+    ) -> FloatTensor<Self> {
+        let prepared = Derivative.prepare::<C>([x.node(), weight.node(), bias.node()]);
+        let [x, weight, bias] = [x, weight, bias].map(|one| contiguous(one.into_primitive()));
+        let made = made(&geometry, &x, &weight, Some(&bias));
         match prepared.compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => {
-                let state = (x.clone(), weight.clone(), geometry);
-                prepared.finish(state, Flex::convolve(x, weight, geometry))
-            }
-            OpsKind::UnTracked(prepared) => prepared.finish(Flex::convolve(x, weight, geometry)),
+            OpsKind::Tracked(prepared) => prepared.finish((x, weight, geometry), made),
+            OpsKind::UnTracked(prepared) => prepared.finish(made),
         }
     }
+
+    fn without_bias(x: FloatTensor<Self>, weight: FloatTensor<Self>, geometry: Geometry) -> FloatTensor<Self> {
+        let prepared = Derivative.prepare::<C>([x.node(), weight.node()]);
+        let [x, weight] = [x, weight].map(|one| contiguous(one.into_primitive()));
+        let made = made(&geometry, &x, &weight, None);
+        match prepared.compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish((x, weight, geometry), made),
+            OpsKind::UnTracked(prepared) => prepared.finish(made),
+        }
+    }
+}
+
+fn made(geometry: &Geometry, x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>) -> FlexTensor {
+    let [height, width] = geometry.made();
+    let made = forward(geometry, numbers(x), numbers(weight), bias.map(numbers));
+    tensor(made, [geometry.batch, geometry.output, height, width])
 }
 
 #[derive(Debug)]
 struct Derivative;
 
-impl Backward<Flex, 2> for Derivative {
+/// Of `N` parents the first is the pictures, the second the weight, and the third, if any, the bias.
+impl<const N: usize> Backward<Flex, N> for Derivative {
     type State = (FlexTensor, FlexTensor, Geometry);
 
-    fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
+    fn backward(self, ops: Ops<Self::State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = contiguous(gradients.consume::<Flex>(&ops.node));
         let (x, weight, geometry) = ops.state;
-        let [of_x, of_weight] = ops.parents;
-        if let Some(node) = of_x {
-            let weight = contiguous(weight.clone());
-            let found = backward_input(&geometry, numbers(&weight), numbers(&gradient));
-            gradients.register::<Flex>(node.id, tensor(found, x.shape()));
-        }
-        if let Some(node) = of_weight {
-            let shape = weight.shape();
-            let found = backward_weight(&geometry, numbers(&contiguous(x)), numbers(&gradient));
-            gradients.register::<Flex>(node.id, tensor(found, shape));
+        let gradient = numbers(&gradient);
+        for (at, node) in ops.parents.into_iter().enumerate() {
+            let Some(node) = node else { continue };
+            let found = match at {
+                0 => tensor(backward_input(&geometry, numbers(&weight), gradient), x.shape()),
+                1 => tensor(backward_weight(&geometry, numbers(&x), gradient), weight.shape()),
+                _ => tensor(backward_bias(&geometry, gradient), [geometry.output]),
+            };
+            gradients.register::<Flex>(node.id, found);
         }
     }
 }
@@ -136,77 +174,147 @@ impl Geometry {
         (PLACES / self.places().max(1)).clamp(1, self.batch.max(1))
     }
 
-    /// For every row of the window the columns of the result that see the picture, and where in it the first looks.
-    fn span(&self, across: usize) -> (usize, usize, usize) {
-        let ([_, width], [_, stride], [_, padding]) = (self.size, self.stride, self.padding);
-        let [_, made] = self.made();
-        let first = padding.saturating_sub(across).div_ceil(stride).min(made);
-        let last = (width + padding).saturating_sub(across).div_ceil(stride).min(made).max(first);
-        (first, last, (first * stride + across).saturating_sub(padding))
+    /// Of what is made, down (0) or across (1), the places that see the picture through this one of the window, and where in
+    /// it the first of them looks.
+    fn span(&self, axis: usize, at: usize) -> Span {
+        let (size, stride, padding, made) = (self.size[axis], self.stride[axis], self.padding[axis], self.made()[axis]);
+        let first = padding.saturating_sub(at).div_ceil(stride).min(made);
+        let last = (size + padding).saturating_sub(at).div_ceil(stride).min(made).max(first);
+        Span { first, last, from: (first * stride + at).saturating_sub(padding) }
     }
 
-    /// Calls `row` for every row of every plane of the unfolded picture: with its window row, its line, and the line of
-    /// the picture it looks at.
-    fn each_line(&self, mut row: impl FnMut(usize, usize, Option<usize>)) {
-        let [high, wide] = self.kernel;
-        let [lines, _] = self.made();
-        for channel in 0..self.input {
-            for down in 0..high {
-                for across in 0..wide {
-                    let at = (channel * high + down) * wide + across;
-                    for line in 0..lines {
-                        let looks = (line * self.stride[0] + down).checked_sub(self.padding[0]);
-                        let looks = looks.filter(|looks| *looks < self.size[0]);
-                        row(at, line, looks.map(|looks| (channel * self.size[0] + looks) * self.size[1]));
+    /// The [`span`](Self::span) of each place of the window, down and across.
+    fn spans(&self) -> [Vec<Span>; 2] {
+        [0, 1].map(|axis| (0..self.kernel[axis]).map(|at| self.span(axis, at)).collect())
+    }
+
+    /// Where the first line begins that is looked at, in a picture.
+    #[inline(always)]
+    fn looks(&self, channel: usize, down: &Span, across: &Span) -> usize {
+        (channel * self.size[0] + down.from) * self.size[1] + across.from
+    }
+}
+
+/// See [`Geometry::span`].
+struct Span {
+    first: usize,
+    last: usize,
+    from: usize,
+}
+
+/// Unfolds a picture into the columns from `offset` on of a matrix `[window, width]`.
+struct Unfold<'a> {
+    geometry: &'a Geometry,
+    picture: &'a [f32],
+    columns: &'a mut [f32],
+    width: usize,
+    offset: usize,
+}
+
+impl Wide for Unfold<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let (geometry, [lines, made], [downs, acrosses]) = (self.geometry, self.geometry.made(), self.geometry.spans());
+        let (stride, step) = (geometry.stride[1], geometry.stride[0] * geometry.size[1]);
+        let mut rows = self.columns.chunks_mut(self.width);
+        for channel in 0..geometry.input {
+            for down in &downs {
+                for across in &acrosses {
+                    let Some(row) = rows.next() else { return };
+                    let plane = &mut row[self.offset..][..lines * made];
+                    let (high, wide) = (down.last - down.first, across.last - across.first);
+                    if high < lines || wide < made {
+                        plane.fill(0.0);
+                    }
+                    if wide == 0 {
+                        continue;
+                    }
+                    let mut looks = geometry.looks(channel, down, across);
+                    for to in plane.chunks_exact_mut(made).skip(down.first).take(high) {
+                        copy(
+                            &mut to[across.first..across.last],
+                            &self.picture[looks..][..(wide - 1) * stride + 1],
+                            stride,
+                        );
+                        looks += step;
                     }
                 }
             }
         }
     }
+}
 
-    /// Unfolds a picture into the columns from `offset` on of a matrix `[window, columns]`.
-    fn unfold(&self, picture: &[f32], columns: &mut [f32], width: usize, offset: usize) {
-        let [_, made] = self.made();
-        let stride = self.stride[1];
-        let spans: Vec<_> = (0..self.kernel[1]).map(|across| self.span(across)).collect();
-        self.each_line(|row, line, looks| {
-            let target = &mut columns[row * width + offset + line * made..][..made];
-            let (first, last, from) = spans[row % self.kernel[1]];
-            let Some(looks) = looks else { return target.fill(0.0) };
-            target[..first].fill(0.0);
-            target[last..].fill(0.0);
-            if first == last {
-                return;
-            }
-            let source = &picture[looks + from..];
-            match stride {
-                1 => target[first..last].copy_from_slice(&source[..last - first]),
-                _ => {
-                    target[first..last].iter_mut().zip(source.iter().step_by(stride)).for_each(|(to, from)| *to = *from)
+/// Copies every number that is so far from the last.
+#[inline(always)]
+fn copy(to: &mut [f32], from: &[f32], stride: usize) {
+    match stride {
+        1 => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
+        2 => {
+            let Some((last, to)) = to.split_last_mut() else { return };
+            to.iter_mut().zip(from.as_chunks::<2>().0).for_each(|(to, from)| *to = from[0]);
+            *last = from[from.len() - 1];
+        }
+        _ => to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, from)| *to = *from),
+    }
+}
+
+/// Adds the columns of a matrix as [`Unfold`] makes it to a picture.
+struct Fold<'a> {
+    geometry: &'a Geometry,
+    columns: &'a [f32],
+    width: usize,
+    offset: usize,
+    picture: &'a mut [f32],
+}
+
+impl Wide for Fold<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let (geometry, [lines, made], [downs, acrosses]) = (self.geometry, self.geometry.made(), self.geometry.spans());
+        let (stride, step) = (geometry.stride[1], geometry.stride[0] * geometry.size[1]);
+        let mut rows = self.columns.chunks(self.width);
+        for channel in 0..geometry.input {
+            for down in &downs {
+                for across in &acrosses {
+                    let Some(row) = rows.next() else { return };
+                    let plane = &row[self.offset..][..lines * made];
+                    let (high, wide) = (down.last - down.first, across.last - across.first);
+                    if wide == 0 {
+                        continue;
+                    }
+                    let mut looks = geometry.looks(channel, down, across);
+                    for from in plane.chunks_exact(made).skip(down.first).take(high) {
+                        add(
+                            &mut self.picture[looks..][..(wide - 1) * stride + 1],
+                            &from[across.first..across.last],
+                            stride,
+                        );
+                        looks += step;
+                    }
                 }
             }
-        });
+        }
     }
+}
 
-    /// Adds the columns of a matrix as [`unfold`](Self::unfold) makes it to a picture.
-    fn fold(&self, columns: &[f32], width: usize, offset: usize, picture: &mut [f32]) {
-        let [_, made] = self.made();
-        let stride = self.stride[1];
-        let spans: Vec<_> = (0..self.kernel[1]).map(|across| self.span(across)).collect();
-        self.each_line(|row, line, looks| {
-            let (Some(looks), (first, last, from)) = (looks, spans[row % self.kernel[1]]) else { return };
-            if first == last {
-                return;
+/// Adds to every number that is so far from the last.
+#[inline(always)]
+fn add(to: &mut [f32], from: &[f32], stride: usize) {
+    match stride {
+        1 => to.iter_mut().zip(from).for_each(|(to, from)| *to += from),
+        2 => {
+            let (Some(to_last), Some((last, from))) = (to.last_mut(), from.split_last()) else { return };
+            *to_last += last;
+            for (to, from) in to.as_chunks_mut::<2>().0.iter_mut().zip(from) {
+                *to = [to[0] + from, to[1] + 0.0]; // both, so that whole registers are written
             }
-            let source = &columns[row * width + offset + line * made..][first..last];
-            let target = picture[looks + from..].iter_mut().step_by(stride);
-            target.zip(source).for_each(|(to, from)| *to += from);
-        });
+        }
+        _ => to.iter_mut().step_by(stride).zip(from).for_each(|(to, from)| *to += from),
     }
 }
 
 /// `[batch, output, height, width]` of `x` `[batch, input, height, width]` and `weight` `[output, input, kernel…]`.
-fn forward(geometry: &Geometry, x: &[f32], weight: &[f32]) -> Vec<f32> {
+fn forward(geometry: &Geometry, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     let (places, window, group) = (geometry.places(), geometry.window(), geometry.group());
     let mut made = vec![0.0; geometry.batch * geometry.output * places];
     let groups = made.par_chunks_mut(group * geometry.output * places);
@@ -220,11 +328,15 @@ fn forward(geometry: &Geometry, x: &[f32], weight: &[f32]) -> Vec<f32> {
         |(columns, side), (made, x)| {
             let width = x.len() / geometry.picture() * places;
             for (at, picture) in x.chunks(geometry.picture()).enumerate() {
-                geometry.unfold(picture, columns, width, at * places);
+                wide(Unfold { geometry, picture, columns, width, offset: at * places });
             }
             let sizes = [geometry.output, width, window];
             let to = if group > 1 { &mut side[..] } else { &mut *made };
-            product(sizes, (to, rows_of(width)), (weight, rows_of(window)), (columns, rows_of(width)), false);
+            for (row, bias) in to.chunks_exact_mut(width).zip(bias.into_iter().flatten()) {
+                row.fill(*bias);
+            }
+            let (weight, columns) = ((weight, rows_of(window)), (&columns[..], rows_of(width)));
+            product(sizes, (to, rows_of(width)), weight, columns, bias.is_some());
             if group > 1 {
                 apart(side, width, places, made);
             }
@@ -274,11 +386,21 @@ fn backward_input(geometry: &Geometry, weight: &[f32], gradient: &[f32]) -> Vec<
             let sizes = [window, width, geometry.output];
             product(sizes, (columns, rows_of(width)), (weight, turned(window)), (from, rows_of(width)), false);
             for (at, picture) in x.chunks_mut(geometry.picture()).enumerate() {
-                geometry.fold(columns, width, at * places, picture);
+                wide(Fold { geometry, columns, width, offset: at * places, picture });
             }
         },
     );
     x
+}
+
+/// The gradient of the bias, from that of what was made.
+fn backward_bias(geometry: &Geometry, gradient: &[f32]) -> Vec<f32> {
+    let (output, places) = (geometry.output, geometry.places());
+    let of = |channel: usize| {
+        let planes = (0..geometry.batch).map(|at| &gradient[(at * output + channel) * places..][..places]);
+        planes.map(|plane| f64::from(sum(plane, plane, |x, _| x))).sum::<f64>() as f32
+    };
+    (0..output).into_par_iter().map(of).collect()
 }
 
 /// The gradient of the weights, from that of what was made.
@@ -295,7 +417,7 @@ fn backward_weight(geometry: &Geometry, x: &[f32], gradient: &[f32]) -> Vec<f32>
             for (at, (x, gradient)) in groups.enumerate() {
                 let width = x.len() / geometry.picture() * places;
                 for (at, picture) in x.chunks(geometry.picture()).enumerate() {
-                    geometry.unfold(picture, &mut columns, width, at * places);
+                    wide(Unfold { geometry, picture, columns: &mut columns, width, offset: at * places });
                 }
                 if group > 1 {
                     beside(gradient, width, places, &mut side);
@@ -340,17 +462,22 @@ mod tests {
         for (picture, window, stride, padding) in cases {
             let random = |shape| Tensor::<4>::random(shape, Distribution::Uniform(-1.0, 1.0), &device).require_grad();
             let (x, weight) = (random(picture), random(window));
+            let bias = random([1, 1, 1, window[0]]);
             let options = ConvOptions::new(stride, padding, [1, 1], 1);
-            let made = convolve(x.clone(), weight.clone(), stride, padding).unwrap();
-            let wanted = conv2d(x.clone(), weight.clone(), None, options);
+            let row = || Some(bias.clone().reshape([window[0]])); // one for each way back
+            let made = convolve(x.clone(), weight.clone(), row(), stride, padding).unwrap();
+            let wanted = conv2d(x.clone(), weight.clone(), row(), options.clone());
             let all = |made: Tensor<4>| {
                 let upstream = Tensor::arange(0..made.shape().num_elements() as i64, &device).float().sin();
                 let found = (made.clone() * upstream.reshape(made.dims())).sum().backward();
-                [made.into_data(), x.grad(&found).unwrap().into_data(), weight.grad(&found).unwrap().into_data()]
+                let of = [&x, &weight, &bias].map(|one| one.grad(&found).unwrap().into_data());
+                std::iter::once(made.into_data()).chain(of).collect::<Vec<_>>()
             };
             for (made, wanted) in all(made).iter().zip(&all(wanted)) {
-                made.assert_approx_eq::<f32>(wanted, Tolerance::absolute(2e-5));
+                made.assert_approx_eq::<f32>(wanted, Tolerance::absolute(5e-5));
             }
+            let made = convolve(x.clone(), weight.clone(), None, stride, padding).unwrap().into_data();
+            made.assert_approx_eq::<f32>(&conv2d(x, weight, None, options).into_data(), Tolerance::absolute(2e-5));
         }
     }
 
@@ -363,7 +490,7 @@ mod tests {
         let all = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
-                let made = forward(&geometry, &x, &weight);
+                let made = forward(&geometry, &x, &weight, Some(&weight[..5]));
                 let back = backward_input(&geometry, &weight, &gradient);
                 [made, back, backward_weight(&geometry, &x, &gradient)]
             })
@@ -379,7 +506,7 @@ mod tests {
         for x in
             [x.clone().narrow(0, 1, 2).narrow(1, 0, 3), x.clone().swap_dims(1, 3), x.narrow(1, 2, 3).narrow(0, 0, 4)]
         {
-            let made = convolve(x.clone(), weight.clone(), [1, 1], [1, 1]).unwrap();
+            let made = convolve(x.clone(), weight.clone(), None, [1, 1], [1, 1]).unwrap();
             let wanted = conv2d(x, weight.clone(), None, ConvOptions::new([1, 1], [1, 1], [1, 1], 1));
             made.into_data().assert_approx_eq::<f32>(&wanted.into_data(), Tolerance::absolute(2e-5));
         }
@@ -389,8 +516,8 @@ mod tests {
     fn a_window_larger_than_the_picture_is_an_error() {
         let device = burn::tensor::Device::flex();
         let (x, weight) = (Tensor::zeros([1, 2, 3, 3], &device), Tensor::zeros([1, 2, 5, 5], &device));
-        assert!(matches!(convolve(x.clone(), weight, [1, 1], [0, 0]), Err(crate::Error::Shape { .. })));
+        assert!(matches!(convolve(x.clone(), weight, None, [1, 1], [0, 0]), Err(crate::Error::Shape { .. })));
         let other = Tensor::zeros([1, 3, 3, 3], &device);
-        assert!(matches!(convolve(x, other, [1, 1], [0, 0]), Err(crate::Error::Shape { .. })));
+        assert!(matches!(convolve(x, other, None, [1, 1], [0, 0]), Err(crate::Error::Shape { .. })));
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn normal(x: f32) -> (f32, f32) {
 }
 
 /// Numbers that [`sum`] adds side by side.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// A sum of the numbers that `of` makes of two rows, in lanes, so that it is quick and always in the same order.
 #[inline(always)]

@@ -1,4 +1,5 @@
 //! The product of matrices in slices, which the `gemm` crate makes.
+use gemm::Parallelism;
 
 /// A matrix in a slice: rows, columns, and how far apart they stand.
 #[derive(Clone, Copy)]
@@ -11,25 +12,71 @@ pub(super) struct Strides {
 pub(super) fn product(
     sizes: [usize; 3],
     (made, to): (&mut [f32], Strides),
+    left: (&[f32], Strides),
+    right: (&[f32], Strides),
+    read: bool,
+) {
+    let room = (made.as_mut_ptr(), made.len(), to);
+    #[allow(unsafe_code)]
+    // SAFETY: `made` is borrowed alone, and holds numbers.
+    unsafe {
+        multiply(sizes, room, left, right, read, Parallelism::None);
+    }
+}
+
+/// `made = made + left · right` on all cores, `made` row by row.
+pub(super) fn add_product(sizes: [usize; 3], made: &mut [f32], left: (&[f32], Strides), right: (&[f32], Strides)) {
+    let room = (made.as_mut_ptr(), made.len(), rows_of(sizes[1]));
+    #[allow(unsafe_code)]
+    // SAFETY: `made` is borrowed alone, and holds numbers.
+    unsafe {
+        multiply(sizes, room, left, right, true, Parallelism::Rayon(0));
+    }
+}
+
+/// `left · right` on all cores, row by row.
+pub(super) fn new_product(sizes: [usize; 3], left: (&[f32], Strides), right: (&[f32], Strides)) -> Vec<f32> {
+    let [rows, columns, inner] = sizes;
+    if inner == 0 {
+        return vec![0.0; rows * columns];
+    }
+    let mut made = Vec::<f32>::with_capacity(rows * columns);
+    let room = (made.as_mut_ptr(), made.capacity(), rows_of(columns));
+    #[allow(unsafe_code)]
+    // SAFETY: the vector has room for all numbers, none is read, and each is written.
+    unsafe {
+        multiply(sizes, room, left, right, false, Parallelism::Rayon(0));
+        made.set_len(rows * columns);
+    }
+    made
+}
+
+/// [`product`], into room of so many numbers.
+///
+/// # Safety
+/// Nobody else may use the room meanwhile; where it is `read`, it must hold numbers.
+#[allow(unsafe_code)]
+unsafe fn multiply(
+    [rows, columns, inner]: [usize; 3],
+    (made, room, to): (*mut f32, usize, Strides),
     (left, of): (&[f32], Strides),
     (right, by): (&[f32], Strides),
     read: bool,
+    parallelism: Parallelism,
 ) {
-    let [rows, columns, inner] = sizes;
     let last = |strides: Strides, rows: usize, columns: usize| match rows * columns {
         0 => 0,
         _ => (rows - 1) * strides.row + (columns - 1) * strides.column + 1,
     };
-    assert!(last(to, rows, columns) <= made.len());
+    assert!(last(to, rows, columns) <= room);
     assert!(last(of, rows, inner) <= left.len() && last(by, inner, columns) <= right.len());
-    #[allow(unsafe_code)]
-    // SAFETY: the last place of each matrix lies within its slice, and `made` is borrowed alone.
+    // SAFETY: the last place of each matrix lies within its slice or its room.
     unsafe {
         gemm::gemm(
             rows,
             columns,
             inner,
-            made.as_mut_ptr(),
+            made,
             to.column as isize,
             to.row as isize,
             read,
@@ -44,7 +91,7 @@ pub(super) fn product(
             false,
             false,
             false,
-            gemm::Parallelism::None,
+            parallelism,
         );
     }
 }

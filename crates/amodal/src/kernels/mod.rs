@@ -7,9 +7,13 @@ mod extension;
 mod function;
 mod gelu;
 mod layer_norm;
+mod likelihood;
+mod linear;
+mod lstm;
 mod matrix;
 pub mod memory;
 mod product;
+mod spread;
 #[cfg(test)]
 mod twins;
 mod wide;
@@ -20,9 +24,13 @@ pub use convolution::convolve;
 pub(crate) use function::exp;
 pub use gelu::gelu;
 pub use layer_norm::layer_norm;
+pub use likelihood::log_likelihood;
+pub use linear::linear;
+pub use lstm::lstm;
 pub(crate) use matrix::each_with_each;
 pub(crate) use product::count;
-pub use product::{linear, matmul, multiply_adds};
+pub use product::{matmul, multiply_adds};
+pub use spread::spread;
 pub(crate) use wide::{Wide, wide};
 
 use burn::backend::{Shape, flex::FlexTensor};

@@ -1,6 +1,6 @@
 //! Products of matrices, and how many multiply-adds they and the convolutions take: burn tells nobody what it multiplies, so
 //! every part of a model multiplies through here.
-use burn::tensor::{Tensor, module};
+use burn::tensor::Tensor;
 use std::cell::Cell;
 
 thread_local! {
@@ -27,14 +27,5 @@ pub fn matmul<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
     let inner = a.dims()[D - 1];
     let made = a.matmul(b);
     count(made.dims(), inner);
-    made
-}
-
-/// `[..., input]` to `[..., output]` by a weight, `[input, output]`, and a bias, `[output]`.
-#[expect(clippy::disallowed_methods, reason = "the place where it is counted")]
-pub fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
-    let [input, _] = weight.dims();
-    let made = module::linear(x, weight, bias);
-    count(made.dims(), input);
     made
 }

@@ -12,11 +12,7 @@ use burn::tensor::Tensor;
 /// # Errors
 /// [`Error::Shape`] where `x` has other channels than it reads, or is smaller than its window.
 pub fn convolve(conv: &Conv2d, x: Tensor<4>) -> Result<Tensor<4>> {
-    let made = without_bias(conv, x)?;
-    match &conv.bias {
-        Some(bias) => Ok(made + bias.val().reshape([1, -1, 1, 1])),
-        None => Ok(made),
-    }
+    kernels::convolve(x, conv.weight.val(), conv.bias.as_ref().map(|bias| bias.val()), conv.stride, padding(conv)?)
 }
 
 /// `[batch, channels, time]` through a convolution over time, with its bias.
@@ -33,14 +29,15 @@ pub fn convolve_steps(conv: &Conv1d, x: Tensor<3>) -> Tensor<3> {
 /// # Errors
 /// Those of [`convolve`].
 pub fn activate(conv: &Conv2d, norm: &Norm, x: Tensor<4>, mask: Option<&Tensor<2>>, shrink: bool) -> Result<Tensor<4>> {
-    norm.activate(without_bias(conv, x)?, conv.bias.as_ref().map(|bias| bias.val()), mask, shrink)
+    let made = kernels::convolve(x, conv.weight.val(), None, conv.stride, padding(conv)?)?;
+    norm.activate(made, conv.bias.as_ref().map(|bias| bias.val()), mask, shrink)
 }
 
-fn without_bias(conv: &Conv2d, x: Tensor<4>) -> Result<Tensor<4>> {
-    let padding = match conv.padding {
-        PaddingConfig2d::Valid => [0, 0],
-        PaddingConfig2d::Explicit(top, left, bottom, right) if (top, left) == (bottom, right) => [top, left],
-        _ => return Err(Error::config("", "a convolution is padded alike on both sides")),
-    };
-    kernels::convolve(x, conv.weight.val(), conv.stride, padding)
+/// Zeros down and across.
+fn padding(conv: &Conv2d) -> Result<[usize; 2]> {
+    match conv.padding {
+        PaddingConfig2d::Valid => Ok([0, 0]),
+        PaddingConfig2d::Explicit(top, left, bottom, right) if (top, left) == (bottom, right) => Ok([top, left]),
+        _ => Err(Error::config("", "a convolution is padded alike on both sides")),
+    }
 }

@@ -2,6 +2,7 @@
 use super::{Norm, Normalize, conv::convolve};
 use crate::{
     Error, Result,
+    kernels::spread,
     types::{at_least, widths},
 };
 use burn::module::Module;
@@ -72,8 +73,10 @@ impl Deconvolve {
         for (stage, norm) in self.stages.iter().zip(&self.norms) {
             x = norm.activate(spread(convolve(stage, x)?), None, None, false)?;
         }
+        let made = spread(convolve(&self.last, x)?);
+        let [_, _, high, wide] = made.dims();
         let [height, width] = self.size;
-        Ok(spread(convolve(&self.last, x)?).narrow(2, 0, height).narrow(3, 0, width))
+        Ok(if self.size == [high, wide] { made } else { made.narrow(2, 0, height).narrow(3, 0, width) })
     }
 }
 
@@ -91,11 +94,4 @@ pub fn shrinks(channels: &[usize], size: [usize; 2]) -> Result<usize> {
         return Err(Error::config("channels", problem).with_help("give fewer channels"));
     }
     Ok(shrunk)
-}
-
-/// Four channels to four places: `[batch, 4 channels, height, width]` to `[batch, channels, 2 height, 2 width]`.
-pub fn spread(x: Tensor<4>) -> Tensor<4> {
-    let [batch, channels, height, width] = x.dims();
-    let x = x.reshape([batch, channels / 4, 2, 2, height, width]).permute([0, 1, 4, 2, 5, 3]);
-    x.reshape([batch, channels / 4, 2 * height, 2 * width])
 }

@@ -1,5 +1,6 @@
 //! Recurrent layers over steps, in one direction or in two.
 use super::Linear;
+use crate::kernels::lstm;
 use burn::module::{Module, Param};
 use burn::tensor::{
     Device, Int, Tensor,
@@ -102,6 +103,9 @@ impl Direction {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [batch, _, _] = x.dims();
         let dim = self.state.weight.dims()[0];
+        if self.cell == Cell::Lstm {
+            return lstm(self.input.forward(x), self.state.weight.val());
+        }
         let blank = Tensor::zeros([batch, dim], &x.device());
         let mut carried = Carried { state: blank.clone(), memory: blank };
         let mut states = Vec::new();

@@ -2,10 +2,11 @@
 use super::{Score, of_task, target};
 use crate::{
     Batch, Outputs, Result,
+    kernels::log_likelihood,
     types::{Build, within},
 };
 use burn::module::Module;
-use burn::tensor::{Tensor, activation::log_softmax};
+use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -36,12 +37,10 @@ impl Score for CrossEntropy {
     fn loss(&self, task: &str, outputs: &Outputs, batch: &Batch) -> Result<Tensor<1>> {
         let logits = of_task(&outputs.decoded, task, "prediction")?.logits()?;
         let target = target(batch, task)?;
-        let log_probabilities = log_softmax(logits, 2);
-        let mut score: Tensor<2> = log_probabilities.clone().gather(2, target.ids()?.unsqueeze_dim(2)).squeeze_dim(2);
-        if self.label_smoothing > 0.0 {
-            let spread: Tensor<2> = log_probabilities.mean_dim(2).squeeze_dim(2);
-            score = score * (1.0 - self.label_smoothing) + spread * self.label_smoothing;
-        }
+        let [batch, time, classes] = logits.dims();
+        let ids = target.ids()?.into_data().iter::<i64>().map(|id| id as usize).collect();
+        let score = log_likelihood(logits.reshape([batch * time, classes]), ids, self.label_smoothing as f32);
+        let score = score.reshape([batch, time]);
         let count = target.mask.clone().sum().clamp_min(1.0);
         Ok((score * target.mask.clone()).sum().neg() / count)
     }
