@@ -131,9 +131,10 @@ pub struct DataConfig {
     pub on_error: OnError,
     /// Most rows that `skip` may leave out.
     pub max_errors: usize,
-    /// Decoded media kept in a temporary file, in MB; the rest is decoded again every epoch.
+    /// Decoded media kept in files, in MB; the rest is decoded again every epoch.
     pub cache_mb: usize,
-    /// Folder of that file; absent: the system's for temporary files.
+    /// Folder of these files, in which later runs find what was decoded of the same content by the same options; absent:
+    /// temporary files that end with the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_folder: Option<PathBuf>,
     /// Threads that prepare batches; does not change the result.

@@ -1,5 +1,5 @@
 //! A table read through a model's modalities: decoded values, each different one once.
-use super::cache::{Cache, Place};
+use super::cache::{Cache, Place, Room, key};
 use super::{Source, Table, count};
 use crate::{
     Batch, Config, Error, Input, Item, Model, Named, Raw, Result,
@@ -10,8 +10,8 @@ use crate::{
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use std::{
+    borrow::Cow,
     collections::HashMap,
-    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, OnceLock},
 };
 
@@ -24,7 +24,6 @@ pub struct Examples {
     inputs: Vec<Field>,
     targets: Vec<Field>,
     groups: Vec<u64>,
-    cache: Cache,
 }
 
 /// One modality's column.
@@ -43,7 +42,7 @@ struct Field {
 
 /// What is decoded once: media in a file, the rest in memory.
 enum Kept {
-    Media(Vec<Place>),
+    Media(Cache, Vec<Place>),
     Small(Vec<OnceLock<Arc<Item>>>),
 }
 
@@ -82,6 +81,7 @@ impl Examples {
     /// # Errors
     /// [`Error::Data`] with the column.
     pub fn new(table: Table, config: &Config, model: &Model, strict: bool) -> Result<Self> {
+        let room = Room::new(config.data.cache_mb as u64 * 1_000_000, config.data.cache_folder.as_deref());
         let field = |name: &str, modality: &Modality, is_target: bool| -> Result<Field> {
             let source = Source::find(&table, config.column(name), config.columns(name), strict);
             let source = match (source, strict) {
@@ -89,7 +89,8 @@ impl Examples {
                 (Err(error), true) => return Err(crate::run::missing_column(error, name)),
                 (Err(_), false) => None,
             };
-            Ok(Field { is_target, ..Field::new(name, source, modality, &table) })
+            let cache = modality.get().is_media().then(|| room.open(&options(config, name, is_target)));
+            Ok(Field { is_target, ..Field::new(name, source, modality, cache, &table) })
         };
         let inputs =
             model.modalities().map(|(name, modality)| field(name, modality, false)).collect::<Result<Vec<_>>>()?;
@@ -116,8 +117,8 @@ impl Examples {
             None => hash(&Raw::Numbers(vec![row as f32])).wrapping_add(row as u64),
         });
         let groups = groups.collect();
-        let cache = Cache::new(config.data.cache_mb as u64 * 1_000_000, config.data.cache_folder.as_deref());
-        Ok(Self { inputs, targets, groups, cache, table })
+        room.tidy();
+        Ok(Self { inputs, targets, groups, table })
     }
 
     /// The table.
@@ -132,7 +133,8 @@ impl Examples {
 
     /// Whether `data.cache_mb` held all that was decoded so far; the rest is decoded again every epoch.
     pub fn fits_cache(&self) -> bool {
-        !self.cache.is_full()
+        let fields = self.inputs.iter().chain(&self.targets);
+        !fields.into_iter().any(|field| matches!(&field.kept, Kept::Media(cache, _) if cache.is_full()))
     }
 
     /// For each row of the table which of a modality's different values it has.
@@ -289,7 +291,7 @@ impl Examples {
     /// A value, from the cache or decoded now.
     fn item(&self, field: &Field, slot: u32) -> Result<Arc<Item>> {
         let kept = match &field.kept {
-            Kept::Media(places) => self.cache.get(&places[slot as usize]).map(Arc::new),
+            Kept::Media(cache, places) => cache.get(&places[slot as usize]).map(Arc::new),
             Kept::Small(items) => items[slot as usize].get().cloned(),
         };
         if let Some(item) = kept {
@@ -300,9 +302,25 @@ impl Examples {
         let read = |raw: &Raw| if field.is_target { modality.read_target(raw) } else { modality.read(raw) };
         let source = field.source.as_ref().expect("a field without a column has no values");
         let raw = source.value(&self.table, row)?.expect("a slot is a value that is not empty");
-        let item = match (modality.is_media(), source, raw.as_ref()) {
+        let content = match (modality.is_media(), source, raw.as_ref()) {
             (true, Source::Column(column), Raw::Text(_)) | (_, Source::Column(column), Raw::Stored(_)) => {
-                read(&Raw::Bytes(self.table.media(row, *column)?)).map_err(|error| match error {
+                Cow::Owned(Raw::Bytes(self.table.media(row, *column)?))
+            }
+            _ => Cow::Borrowed(raw.as_ref()),
+        };
+        let key = match &field.kept {
+            Kept::Media(cache, places) if cache.stays() => {
+                let key = hash(&content);
+                if let Some(item) = cache.find(&places[slot as usize], key) {
+                    return Ok(Arc::new(item));
+                }
+                key
+            }
+            _ => 0,
+        };
+        let item = match (&content, source) {
+            (Cow::Owned(content), Source::Column(column)) => {
+                read(content).map_err(|error| match error {
                     // a place of its own is one inside of the file: a moment, a picture of a folder
                     Error::Data { at, problem, help } => {
                         let inside = if at.is_empty() { at } else { format!("{at}: ") };
@@ -312,11 +330,11 @@ impl Examples {
                     other => other,
                 })?
             }
-            _ => read(&raw).map_err(|error| error.within(&source.place(&self.table, row)))?,
+            (content, _) => read(content).map_err(|error| error.within(&source.place(&self.table, row)))?,
         };
         let item = Arc::new(item);
         match &field.kept {
-            Kept::Media(places) => self.cache.put(&places[slot as usize], &item),
+            Kept::Media(cache, places) => cache.put(&places[slot as usize], key, &item),
             Kept::Small(items) => drop(items[slot as usize].set(item.clone())),
         }
         Ok(item)
@@ -348,20 +366,27 @@ fn text(raw: &Raw) -> Option<&str> {
     if let Raw::Text(text) = raw { Some(text) } else { None }
 }
 
-/// A stable hash of a value.
+/// A hash of a value.
 fn hash(raw: &Raw) -> u64 {
-    let mut hasher = DefaultHasher::new();
     match raw {
-        Raw::Numbers(numbers) => numbers.iter().for_each(|number| number.to_bits().hash(&mut hasher)),
-        Raw::Text(text) => text.hash(&mut hasher),
-        Raw::Bytes(bytes) => bytes.hash(&mut hasher),
-        Raw::Stored(stored) => stored.hash(&mut hasher),
+        Raw::Numbers(numbers) => key(&numbers.iter().map(|number| number.to_bits()).collect::<Vec<_>>()),
+        Raw::Text(text) => key(text),
+        Raw::Bytes(bytes) => key(bytes),
+        Raw::Stored(stored) => key(stored),
     }
-    hasher.finish()
+}
+
+/// The options that a modality is decoded by.
+fn options(config: &Config, name: &str, is_target: bool) -> String {
+    let options = match is_target {
+        true => serde_json::to_string(&config.tasks.get(name).map(|task| &task.target)),
+        false => serde_json::to_string(&config.modalities.get(name)),
+    };
+    format!("{is_target}: {}", options.unwrap_or_default())
 }
 
 impl Field {
-    fn new(name: &str, source: Option<Source>, modality: &Modality, table: &Table) -> Self {
+    fn new(name: &str, source: Option<Source>, modality: &Modality, cache: Option<Cache>, table: &Table) -> Self {
         let (mut slots, mut first) = (vec![MISSING; table.len()], Vec::new());
         if let Some(source) = &source {
             let mut known: HashMap<&str, u32> = HashMap::new();
@@ -381,9 +406,9 @@ impl Field {
                 }
             }
         }
-        let kept = match modality.get().is_media() {
-            true => Kept::Media(first.iter().map(|_| Place::default()).collect()),
-            false => Kept::Small(first.iter().map(|_| OnceLock::new()).collect()),
+        let kept = match cache {
+            Some(cache) => Kept::Media(cache, first.iter().map(|_| Place::default()).collect()),
+            None => Kept::Small(first.iter().map(|_| OnceLock::new()).collect()),
         };
         Self { name: name.to_string(), source, modality: modality.clone(), is_target: false, slots, first, kept }
     }
