@@ -8,7 +8,7 @@
 //! the first steps, and then, for each line with a number on its input, the milliseconds of so many further steps.
 use amodal::{
     Error, Result, Tokens,
-    kernels::{log_likelihood, matmul, memory},
+    kernels::{log_likelihood, matmul, memory, on_pool},
     layers::{
         Block, BlockConfig, CausalBlock, Deconvolve, LayerNorm, Linear, Norm, Normalize, Recurrent, conv,
         position::sinusoids, recurrent::Cell,
@@ -182,7 +182,8 @@ fn places(time: usize, dim: usize, device: &Device) -> Param<Tensor<2>> {
 }
 
 /// Says the losses of a step repeated, then times as many as it is asked for.
-fn run(mut step: impl FnMut() -> Result<f32>, first: usize) -> Result<()> {
+fn run(mut step: impl FnMut() -> Result<f32> + Send, first: usize) -> Result<()> {
+    let mut step = || on_pool(&mut step);
     let losses = (0..first).map(|_| Ok(format!("{:.6}", step()?))).collect::<Result<Vec<_>>>()?;
     println!("READY {}", losses.join(" "));
     for line in io::stdin().lines() {
@@ -199,7 +200,12 @@ fn run(mut step: impl FnMut() -> Result<f32>, first: usize) -> Result<()> {
 }
 
 /// Steps of training.
-fn train<M: Module>(model: M, given: &Given, device: &Device, loss: impl Fn(&M) -> Result<Tensor<1>>) -> Result<()> {
+fn train<M: Module + Sync>(
+    model: M,
+    given: &Given,
+    device: &Device,
+    loss: impl Fn(&M) -> Result<Tensor<1>> + Sync,
+) -> Result<()> {
     let mut put = Put { weights: given, at: 0, device };
     let mut model = Some(model.map(&mut put));
     let (count, mut optimizer) = (put.at, AdamW::default());
@@ -218,7 +224,12 @@ fn train<M: Module>(model: M, given: &Given, device: &Device, loss: impl Fn(&M) 
 }
 
 /// Steps that only look.
-fn look<M: Module>(model: M, given: &Given, device: &Device, made: impl Fn(&M) -> Result<Tensor<2>>) -> Result<()> {
+fn look<M: Module + Sync>(
+    model: M,
+    given: &Given,
+    device: &Device,
+    made: impl Fn(&M) -> Result<Tensor<2>> + Sync,
+) -> Result<()> {
     let model = model.map(&mut Put { weights: given, at: 0, device });
     run(|| Ok(made(&model)?.abs().mean().into_scalar::<f32>()), 1)
 }

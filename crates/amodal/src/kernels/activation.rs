@@ -10,6 +10,7 @@ use super::{
 };
 use burn::tensor::Tensor;
 use rayon::prelude::*;
+use std::array::from_fn;
 
 /// What follows a convolution.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -322,7 +323,7 @@ impl Wide for Total<'_> {
 /// Of the gradient of what was made at a place, what goes to the place of this number.
 #[inline(always)]
 fn share(pick: u8, number: u8, gradient: f32) -> f32 {
-    if pick == number { gradient } else { 0.0 }
+    f32::from_bits(gradient.to_bits() & u32::from(pick == number).wrapping_neg()) // a branch would be guessed wrongly
 }
 
 /// What one line that was made came from: it, or two of them, of which the second may be missing.
@@ -355,11 +356,9 @@ impl Wide for Sums<'_> {
             let (xs, rest) = x.as_chunks::<LANES>();
             let (picks, gradients) = (self.picks.as_chunks::<LANES>(), self.gradient.as_chunks::<LANES>());
             for ((x, picks), gradient) in xs.iter().zip(picks.0).zip(gradients.0) {
-                for lane in 0..LANES {
-                    let gradient = share(picks[lane], 0, gradient[lane]);
-                    shifts[lane] += gradient;
-                    scales[lane] += gradient * (x[lane] - mean);
-                }
+                let gradient: [f32; LANES] = from_fn(|lane| share(picks[lane], 0, gradient[lane]));
+                shifts = from_fn(|lane| shifts[lane] + gradient[lane]);
+                scales = from_fn(|lane| scales[lane] + gradient[lane] * (x[lane] - mean));
             }
             for ((x, pick), gradient) in rest.iter().zip(picks.1).zip(gradients.1) {
                 let gradient = share(*pick, 0, *gradient);
@@ -373,20 +372,25 @@ impl Wide for Sums<'_> {
                 let (first, second) = sources(line, width, x.len(), self.activation);
                 for (number, start) in [(0, Some(first)), (2, second)] {
                     let Some(start) = start else { continue };
-                    let mut all = |lane: usize, x: [f32; 2], pick: u8, gradient: f32| {
-                        let (left, right) = (share(pick, number, gradient), share(pick, number + 1, gradient));
-                        shifts[lane] += left + right;
-                        scales[lane] += left * (x[0] - mean) + right * (x[1] - mean);
-                    };
                     let (pairs, last) = x[start..][..width].as_chunks::<2>();
                     let (pairs, rest) = pairs.as_chunks::<LANES>();
                     let (lots, others) = (picks.as_chunks::<LANES>(), gradient.as_chunks::<LANES>());
                     for ((pairs, picks), gradient) in pairs.iter().zip(lots.0).zip(others.0) {
-                        (0..LANES).for_each(|lane| all(lane, pairs[lane], picks[lane], gradient[lane]));
+                        let of = |side: u8| -> [f32; LANES] {
+                            from_fn(|lane| share(picks[lane], number + side, gradient[lane]))
+                        };
+                        let (left, right) = (of(0), of(1));
+                        shifts = from_fn(|lane| shifts[lane] + left[lane] + right[lane]);
+                        scales = from_fn(|lane| {
+                            let [x, y] = pairs[lane];
+                            scales[lane] + left[lane] * (x - mean) + right[lane] * (y - mean)
+                        });
                     }
                     let rest = rest.iter().copied().chain(last.iter().map(|x| [*x, mean]));
-                    for ((x, pick), gradient) in rest.zip(lots.1).zip(others.1) {
-                        all(0, x, *pick, *gradient);
+                    for (([x, y], pick), gradient) in rest.zip(lots.1).zip(others.1) {
+                        let (left, right) = (share(*pick, number, *gradient), share(*pick, number + 1, *gradient));
+                        shifts[0] += left + right;
+                        scales[0] += left * (x - mean) + right * (y - mean);
                     }
                 }
             }

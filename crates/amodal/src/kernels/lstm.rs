@@ -4,7 +4,7 @@ use super::{
     Wide, contiguous,
     extension::*,
     function::exp,
-    matrix::{new_product, product, rows_of, turned},
+    matrix::{Panels, new_product, product_panels, rows_of, turned},
     numbers,
     product::count,
     tensor, wide,
@@ -90,7 +90,8 @@ struct Passed {
 
 fn forward(sizes: Sizes, read: &FlexTensor, weight: &FlexTensor) -> Passed {
     let Sizes { time, dim, .. } = sizes;
-    let (rows, row, weight) = (sizes.rows(), sizes.row(), numbers(weight));
+    let (rows, row) = (sizes.rows(), sizes.row());
+    let weight = Panels::new([dim, 4 * dim], (numbers(weight), rows_of(4 * dim)));
     let mut gates = numbers(read).to_vec();
     let (mut memories, mut states) = (vec![0.0; gates.len() / 4], vec![0.0; gates.len() / 4]);
     let lots = gates.par_chunks_mut(rows * row * 4).zip(memories.par_chunks_mut(rows * row));
@@ -100,7 +101,7 @@ fn forward(sizes: Sizes, read: &FlexTensor, weight: &FlexTensor) -> Passed {
             if step > 0 {
                 let before = (&states[(step - 1) * dim..], rows_of(row));
                 let sum = (&mut gates[step * 4 * dim..], rows_of(4 * row));
-                product([count, 4 * dim, dim], sum, before, (weight, rows_of(4 * dim)), true);
+                product_panels(count, sum, before, &weight, true);
             }
             let rows = gates.chunks_exact_mut(4 * row).zip(memories.chunks_exact_mut(row));
             for ((gates, memories), states) in rows.zip(states.chunks_exact_mut(row)) {
@@ -191,10 +192,7 @@ impl Backward<Flex, 2> for Derivative {
 fn backward(sizes: Sizes, passed: &Passed, weight: &[f32], gradient: &[f32]) -> Vec<f32> {
     let Sizes { time, dim, .. } = sizes;
     let (rows, row) = (sizes.rows(), sizes.row());
-    let mut back = vec![0.0; weight.len()]; // [4 dim, dim]: a product reads it quicker, and it is read every step
-    for (at, weight) in weight.chunks_exact(4 * dim).enumerate() {
-        back[at..].iter_mut().step_by(dim).zip(weight).for_each(|(back, weight)| *back = *weight);
-    }
+    let back = Panels::new([4 * dim, dim], (weight, turned(4 * dim)));
     let mut found = vec![0.0; passed.gates.len()];
     let lots = found.par_chunks_mut(rows * row * 4).zip(passed.gates.par_chunks(rows * row * 4));
     let lots = lots.zip(passed.memories.par_chunks(rows * row).zip(gradient.par_chunks(rows * row)));
@@ -216,7 +214,7 @@ fn backward(sizes: Sizes, passed: &Passed, weight: &[f32], gradient: &[f32]) -> 
             }
             if step > 0 {
                 let of = (&found[step * 4 * dim..], rows_of(4 * row));
-                product([count, dim, 4 * dim], (&mut of_state, rows_of(dim)), of, (&back, rows_of(dim)), false);
+                product_panels(count, (&mut of_state, rows_of(dim)), of, &back, false);
             }
         }
     });

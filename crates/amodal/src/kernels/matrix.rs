@@ -1,5 +1,51 @@
 //! The product of matrices in slices, which the `gemm` crate makes.
 use gemm::Parallelism;
+use rayon::prelude::*;
+
+/// Rows that are few, and columns that are many.
+const FEW: usize = 96;
+const MANY: usize = 512;
+/// Columns that are computed together.
+const LANES: usize = 16;
+/// Columns of a [`Panels`] that lie together.
+const PANEL: usize = 128;
+
+/// A matrix of which some columns lie together: few rows are multiplied by it again and again, and `gemm` copies each panel
+/// quicker than rows that are far apart.
+pub(super) struct Panels {
+    values: Vec<f32>,
+    rows: usize,
+    columns: usize,
+}
+
+impl Panels {
+    /// Of a matrix of so many rows and columns.
+    pub(super) fn new([rows, columns]: [usize; 2], (from, strides): (&[f32], Strides)) -> Self {
+        let mut values = Vec::with_capacity(rows * columns);
+        for start in (0..columns).step_by(PANEL) {
+            for row in 0..rows {
+                let count = PANEL.min(columns - start);
+                values.extend((start..start + count).map(|column| from[row * strides.row + column * strides.column]));
+            }
+        }
+        Self { values, rows, columns }
+    }
+}
+
+/// [`product`] by a matrix in panels: `rows` of `left`.
+pub(super) fn product_panels(
+    rows: usize,
+    (made, to): (&mut [f32], Strides),
+    left: (&[f32], Strides),
+    right: &Panels,
+    read: bool,
+) {
+    for (at, panel) in right.values.chunks(PANEL * right.rows).enumerate() {
+        let count = PANEL.min(right.columns - at * PANEL);
+        let room = (&mut made[at * PANEL * to.column..], to);
+        product([rows, count, right.rows], room, left, (panel, rows_of(count)), read);
+    }
+}
 
 /// A matrix in a slice: rows, columns, and how far apart they stand.
 #[derive(Clone, Copy)]
@@ -26,11 +72,11 @@ pub(super) fn product(
 
 /// `made = made + left · right` on all cores, `made` row by row.
 pub(super) fn add_product(sizes: [usize; 3], made: &mut [f32], left: (&[f32], Strides), right: (&[f32], Strides)) {
-    let room = (made.as_mut_ptr(), made.len(), rows_of(sizes[1]));
+    let room = (made.as_mut_ptr(), made.len());
     #[allow(unsafe_code)]
     // SAFETY: `made` is borrowed alone, and holds numbers.
     unsafe {
-        multiply(sizes, room, left, right, true, Parallelism::Rayon(0));
+        multiply_on_all(sizes, room, left, right, true);
     }
 }
 
@@ -41,14 +87,47 @@ pub(super) fn new_product(sizes: [usize; 3], left: (&[f32], Strides), right: (&[
         return vec![0.0; rows * columns];
     }
     let mut made = Vec::<f32>::with_capacity(rows * columns);
-    let room = (made.as_mut_ptr(), made.capacity(), rows_of(columns));
+    let room = (made.as_mut_ptr(), made.capacity());
     #[allow(unsafe_code)]
     // SAFETY: the vector has room for all numbers, none is read, and each is written.
     unsafe {
-        multiply(sizes, room, left, right, false, Parallelism::Rayon(0));
+        multiply_on_all(sizes, room, left, right, false);
         made.set_len(rows * columns);
     }
     made
+}
+
+/// [`multiply`] on all cores. `gemm` splits the rows, which are too few here where the right matrix is large and each thread
+/// would copy all of it: then each takes some columns.
+///
+/// # Safety
+/// That of [`multiply`].
+#[allow(unsafe_code)]
+unsafe fn multiply_on_all(
+    sizes: [usize; 3],
+    (made, room): (*mut f32, usize),
+    left: (&[f32], Strides),
+    (right, by): (&[f32], Strides),
+    read: bool,
+) {
+    let [rows, columns, inner] = sizes;
+    let part = columns.div_ceil(rayon::current_num_threads()).next_multiple_of(LANES);
+    if rows > FEW || columns < MANY || part >= columns {
+        let to = rows_of(columns);
+        // SAFETY: the caller's promises are the same.
+        return unsafe { multiply(sizes, (made, room, to), left, (right, by), read, Parallelism::Rayon(0)) };
+    }
+    let made = made as usize; // an address may go to other threads
+    assert!(rows * columns <= room);
+    (0..columns.div_ceil(part)).into_par_iter().for_each(|at| {
+        let (start, count) = (at * part, part.min(columns - at * part));
+        let right = (&right[(start * by.column).min(right.len())..], by);
+        // SAFETY: each thread writes columns of its own, all within the room.
+        unsafe {
+            let made = ((made as *mut f32).add(start), room - start, rows_of(columns));
+            multiply([rows, count, inner], made, left, right, read, Parallelism::None);
+        }
+    });
 }
 
 /// [`product`], into room of so many numbers.

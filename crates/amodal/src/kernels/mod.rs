@@ -36,6 +36,11 @@ pub(crate) use wide::{Wide, wide};
 use burn::backend::{Shape, flex::FlexTensor};
 use burn::tensor::TensorData;
 
+/// Does work of many operations on one of the threads that they share: another thread would wait to be woken at each.
+pub fn on_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    rayon::scope(|_| work())
+}
+
 /// The same numbers, row by row, from the first on.
 fn contiguous(tensor: FlexTensor) -> FlexTensor {
     match tensor.is_contiguous() && tensor.layout().start_offset() == 0 {
