@@ -6,7 +6,8 @@ network, a causal transformer, two towers, deconvolutions and an LSTM; forward s
     cargo build --release --workspace --example steps
     venv/bin/python bench/steps.py [WORKLOAD ...] [--threads 1] [--rounds 5] [--compile] [--busy]
 
-The two sides take turns, three steps each; the figure is the median. The losses of the first five steps must agree to four
+The two sides take turns, three steps each; the figure is the median. GFLOP/s are of products and convolutions alone, the way
+back counted twice. The losses of the first five steps must agree to four
 digits. A turn during which other processes held more than 6 % of a core is thrown away, on either side, and done again:
 PyTorch's threads wait for each other by spinning, so that company slows it more than Amodal. `--busy` keeps such turns.
 """
@@ -320,6 +321,7 @@ def compare(workload, options):
         theirs.stdin.flush()
         losses = [said(theirs, "READY")]
         ours = subprocess.Popen([EXAMPLE, workload, folder], **pipes)
+        multiply_adds = int(said(ours, "MADE")[0])
         losses.append(said(ours, "READY"))
     for a, b in zip(*losses):
         if abs(float(a) - float(b)) > 1e-4 * max(abs(float(a)), 1e-3):
@@ -339,8 +341,11 @@ def compare(workload, options):
         sys.exit(f"error: {workload}: other processes held a core all the time; --busy measures all the same")
     ours, theirs = (statistics.median(values) for values in times)
     cpu = [statistics.median(values) for values in cpus]
+    # the way back takes two products for each forward
+    gflop = 2 * multiply_adds * (3 if len(losses[0]) > 1 else 1) / 1e9
     return {"workload": workload, "threads": options.threads, "ours_ms": ours, "theirs_ms": theirs, "ratio": ours / theirs,
-            "ours_cpu_ms": cpu[0], "theirs_cpu_ms": cpu[1], "ours_mb": memory[0], "theirs_mb": memory[1], "dropped": dropped, "losses": losses[0]}
+            "ours_rate": gflop / ours * 1e3, "theirs_rate": gflop / theirs * 1e3, "ours_cpu_ms": cpu[0],
+            "theirs_cpu_ms": cpu[1], "ours_mb": memory[0], "theirs_mb": memory[1], "dropped": dropped, "losses": losses[0]}
 
 
 def main():
@@ -355,12 +360,13 @@ def main():
     options = options.parse_args()
     if options.side:
         return side(options.workloads[0], options.side, options.threads, options.compile)
-    print("| workload | threads | Amodal, ms | PyTorch, ms | ratio | CPU ms, ours : theirs | MB, ours : theirs | turns dropped |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| workload | threads | Amodal, ms | PyTorch, ms | ratio | CPU ms | GFLOP/s | MB | turns dropped |")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
     for workload in options.workloads:
         found = compare(workload, options)
-        print("| {workload} | {threads} | {ours_ms:.1f} | {theirs_ms:.1f} | **{ratio:.2f}** | {ours_cpu_ms:.0f} : {theirs_cpu_ms:.0f} "
-              "| {ours_mb} : {theirs_mb} | {dropped} |".format(**found), flush=True)
+        row = ("| {workload} | {threads} | {ours_ms:.1f} | {theirs_ms:.1f} | **{ratio:.2f}** | {ours_cpu_ms:.0f} : {theirs_cpu_ms:.0f} "
+               "| {ours_rate:.0f} : {theirs_rate:.0f} | {ours_mb} : {theirs_mb} | {dropped} |")
+        print(row.format(**found), flush=True)
         if options.json:
             with open(options.json, "a", encoding="utf-8") as lines:
                 lines.write(json.dumps(found) + "\n")

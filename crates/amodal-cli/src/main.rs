@@ -109,6 +109,7 @@ static MEMORY: amodal::kernels::memory::Counted = amodal::kernels::memory::Count
 
 fn main() -> ExitCode {
     amodal::kernels::memory::keep();
+    amodal::kernels::share_thread();
     let cli = Cli::parse();
     let output = cli.output;
     let result = match cli.command {

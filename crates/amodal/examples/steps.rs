@@ -4,11 +4,11 @@
 //! cargo run --release --workspace --example steps -- WORKLOAD FOLDER
 //! ```
 //!
-//! FOLDER holds `weights.safetensors` (`0`, `1`, …, in the order of the module) and `data.safetensors`. It says the losses of
-//! the first steps, and then, for each line with a number on its input, the milliseconds of so many further steps.
+//! FOLDER holds `weights.safetensors` (`0`, `1`, …, in the order of the module) and `data.safetensors`. It says how many
+//! multiply-adds a step makes forward and the losses of the first steps, and then, for each line with a number on its input, the milliseconds of so many further steps.
 use amodal::{
     Error, Result, Tokens,
-    kernels::{log_likelihood, matmul, memory, on_pool},
+    kernels::{log_likelihood, matmul, memory, multiply_adds, share_thread},
     layers::{
         Block, BlockConfig, CausalBlock, Deconvolve, LayerNorm, Linear, Norm, Normalize, Recurrent, conv,
         position::sinusoids, recurrent::Cell,
@@ -182,9 +182,11 @@ fn places(time: usize, dim: usize, device: &Device) -> Param<Tensor<2>> {
 }
 
 /// Says the losses of a step repeated, then times as many as it is asked for.
-fn run(mut step: impl FnMut() -> Result<f32> + Send, first: usize) -> Result<()> {
-    let mut step = || on_pool(&mut step);
-    let losses = (0..first).map(|_| Ok(format!("{:.6}", step()?))).collect::<Result<Vec<_>>>()?;
+fn run(mut step: impl FnMut() -> Result<f32>, first: usize) -> Result<()> {
+    let (loss, count) = multiply_adds(&mut step);
+    println!("MADE {count}");
+    let losses = std::iter::once(loss).chain((1..first).map(|_| step()));
+    let losses = losses.map(|loss| Ok(format!("{:.6}", loss?))).collect::<Result<Vec<_>>>()?;
     println!("READY {}", losses.join(" "));
     for line in io::stdin().lines() {
         let count = line.ok().and_then(|line| line.trim().parse::<usize>().ok()).unwrap_or(0);
@@ -200,12 +202,7 @@ fn run(mut step: impl FnMut() -> Result<f32> + Send, first: usize) -> Result<()>
 }
 
 /// Steps of training.
-fn train<M: Module + Sync>(
-    model: M,
-    given: &Given,
-    device: &Device,
-    loss: impl Fn(&M) -> Result<Tensor<1>> + Sync,
-) -> Result<()> {
+fn train<M: Module>(model: M, given: &Given, device: &Device, loss: impl Fn(&M) -> Result<Tensor<1>>) -> Result<()> {
     let mut put = Put { weights: given, at: 0, device };
     let mut model = Some(model.map(&mut put));
     let (count, mut optimizer) = (put.at, AdamW::default());
@@ -224,18 +221,14 @@ fn train<M: Module + Sync>(
 }
 
 /// Steps that only look.
-fn look<M: Module + Sync>(
-    model: M,
-    given: &Given,
-    device: &Device,
-    made: impl Fn(&M) -> Result<Tensor<2>> + Sync,
-) -> Result<()> {
+fn look<M: Module>(model: M, given: &Given, device: &Device, made: impl Fn(&M) -> Result<Tensor<2>>) -> Result<()> {
     let model = model.map(&mut Put { weights: given, at: 0, device });
     run(|| Ok(made(&model)?.abs().mean().into_scalar::<f32>()), 1)
 }
 
 fn main() -> Result<()> {
     memory::keep(); // as the command does
+    share_thread();
     let mut arguments = env::args().skip(1);
     let (Some(workload), Some(folder)) = (arguments.next(), arguments.next()) else {
         return Err(Error::data("", "expected a workload and a folder"));

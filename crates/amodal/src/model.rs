@@ -5,7 +5,6 @@ use crate::{
     decode::{Decoder, Sampling, sampling::Changes},
     encode::Encoder,
     fuse::Fusion,
-    kernels::on_pool,
     layers::Absent,
     loss::{Loss, LossConfig},
     modalities::{Modality, ModalityConfig},
@@ -139,12 +138,10 @@ impl Model {
 
     /// Encodes, fuses and decodes.
     pub fn forward(&self, batch: &Batch) -> Result<Outputs> {
-        on_pool(|| {
-            let encoded = self.encode(&batch.inputs)?;
-            let decoded = self.decode(encoded.clone(), &batch.targets)?;
-            let embedded = self.embed(&encoded)?;
-            Ok(Outputs { encoded, embedded, ..decoded })
-        })
+        let encoded = self.encode(&batch.inputs)?;
+        let decoded = self.decode(encoded.clone(), &batch.targets)?;
+        let embedded = self.embed(&encoded)?;
+        Ok(Outputs { encoded, embedded, ..decoded })
     }
 
     /// Tokens of every modality, one entry a row.
@@ -153,7 +150,7 @@ impl Model {
             let input = inputs.get(name).ok_or_else(|| Error::config(name, "is not in the batch"))?;
             Ok((name.clone(), self.encode_one(name, input)?))
         });
-        on_pool(|| each.collect())
+        each.collect()
     }
 
     /// Tokens of one modality, one entry a row.
@@ -206,8 +203,7 @@ impl Model {
             let Some(decoder) = task.decode.as_ref().filter(|_| is_asked) else { continue };
             let tokens = self.fuse_once(&mut fused, encoded, &task.from)?;
             let sampling = Sampling { first: how.first as u64, ..task.sampling.with(&how.sampling) };
-            let made = on_pool(|| decoder.get().generate(&tokens, &sampling));
-            decoded.insert(name.to_string(), at_decoder(name, made)?);
+            decoded.insert(name.to_string(), at_decoder(name, decoder.get().generate(&tokens, &sampling))?);
         }
         Ok(Outputs { decoded, ..Outputs::default() })
     }

@@ -2,7 +2,7 @@
 use gemm::Parallelism;
 use rayon::prelude::*;
 
-/// Rows that are few, and columns that are many.
+/// Rows that are few (of one row alone `gemm` sums in another way), and columns that are many.
 const FEW: usize = 96;
 const MANY: usize = 512;
 /// Columns that are computed together.
@@ -112,7 +112,7 @@ unsafe fn multiply_on_all(
 ) {
     let [rows, columns, inner] = sizes;
     let part = columns.div_ceil(rayon::current_num_threads()).next_multiple_of(LANES);
-    if rows > FEW || columns < MANY || part >= columns {
+    if !(2..=FEW).contains(&rows) || columns < MANY || part >= columns {
         let to = rows_of(columns);
         // SAFETY: the caller's promises are the same.
         return unsafe { multiply(sizes, (made, room, to), left, (right, by), read, Parallelism::Rayon(0)) };

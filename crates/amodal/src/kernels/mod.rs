@@ -21,7 +21,7 @@ mod wide;
 pub use activation::{Activated, Activation, activate};
 pub use attention::attention;
 pub use convolution::convolve;
-pub(crate) use function::exp;
+pub(crate) use function::{exp, sum};
 pub use gelu::gelu;
 pub use layer_norm::layer_norm;
 pub use likelihood::log_likelihood;
@@ -36,9 +36,15 @@ pub(crate) use wide::{Wide, wide};
 use burn::backend::{Shape, flex::FlexTensor};
 use burn::tensor::TensorData;
 
-/// Does work of many operations on one of the threads that they share: another thread would wait to be woken at each.
-pub fn on_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    rayon::scope(|_| work())
+/// Makes the calling thread one of those that share the work of operations, where these are more than one: else it waits to be
+/// woken at each. Call it once, before any operation; other threads must not be waited for while they need all the others.
+pub fn share_thread() {
+    let threads = rayon::ThreadPoolBuilder::new().use_current_thread();
+    if std::env::var("RAYON_NUM_THREADS").map_or(true, |count| count != "1")
+        && std::thread::available_parallelism().is_ok_and(|count| count.get() > 1)
+    {
+        let _ = threads.build_global(); // a program that has chosen its threads keeps them
+    }
 }
 
 /// The same numbers, row by row, from the first on.

@@ -14,7 +14,6 @@ use crate::{
     Batch, Config, Error, Model, Named, Result,
     data::{Examples, Loader, Order},
     eval,
-    kernels::on_pool,
     random::{Purpose, Rng, random},
     train::weights::Weights,
 };
@@ -149,10 +148,6 @@ impl Trainer {
     /// # Errors
     /// [`Error::Data`] where the loss is not finite.
     pub fn step(&mut self, batch: &Batch) -> Result<Report> {
-        on_pool(|| self.learn(batch))
-    }
-
-    fn learn(&mut self, batch: &Batch) -> Result<Report> {
         let progress = &self.progress;
         let train = &self.config.train;
         // dropout draws from the device: one stream a step
