@@ -98,7 +98,7 @@ pub(crate) fn number(value: f64, is_share: bool) -> String {
     match is_share {
         true => format!("{:.1} %", value * 100.0),
         false if value.fract() == 0.0 && value.abs() < 1e6 => format!("{value:.0}"),
-        false => format!("{value:.4}"),
+        false => format!("{value:.4}").trim_end_matches('0').trim_end_matches('.').to_string(),
     }
 }
 

@@ -141,12 +141,9 @@ impl Room {
 fn scan(file: &File) -> Option<(HashMap<u64, u64>, u64)> {
     let (all, mut at, mut found) = (file.metadata().ok()?.len(), 0, HashMap::new());
     while at + HEADER as u64 <= all {
-        let header = header(file, at).ok()?;
-        let [magic, kind, lengths @ .., _, low, high] = header;
-        let end = at + HEADER as u64 + bytes(kind, lengths)?;
-        if magic != MAGIC || end > all {
-            break;
-        }
+        let [magic, kind, lengths @ .., _, low, high] = header(file, at).ok()?;
+        let end = bytes(kind, lengths).and_then(|bytes| bytes.checked_add(at + HEADER as u64));
+        let Some(end) = end.filter(|end| magic == MAGIC && *end <= all) else { break };
         found.insert(u64::from(low) | u64::from(high) << 32, at);
         at = end;
     }
@@ -321,6 +318,7 @@ mod tests {
         assert_eq!(run(folder, "a", 1000).0, 2);
         fs::write(&path, [7; 100]).unwrap();
         assert_eq!(run(folder, "a", 1000).0, 0, "no file of ours");
+        assert_eq!(run(folder, "a", 1000).0, 3, "which it is from then on");
     }
 
     #[test]
