@@ -218,3 +218,15 @@ pub(crate) fn pairs(values: &[String]) -> anyhow::Result<Named<Raw>> {
     }
     Ok(pairs)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_no_zeros_behind_them() {
+        let plain = [173.5, 2.41, 1.0, 1e6, 1e-9, -0.25].map(|value| number(value, false));
+        assert_eq!(plain, ["173.5", "2.41", "1", "1000000", "0", "-0.25"]);
+        assert_eq!([0.5, 1.0].map(|value| number(value, true)), ["50.0 %", "100.0 %"]);
+    }
+}

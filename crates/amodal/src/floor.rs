@@ -167,6 +167,13 @@ mod tests {
     }
 
     #[test]
+    fn pictures_of_any_size_are_as_far_apart_as_their_numbers() {
+        let picture = |value: u8| Item::Image { pixels: vec![value; 300 * 250 * 3], height: 300, width: 250 };
+        assert_eq!(distance(&picture(255), &picture(0)), 300.0 * 250.0 * 3.0 * 65025.0);
+        assert_eq!(distance(&picture(3), &picture(5)), 300.0 * 250.0 * 3.0 * 4.0);
+    }
+
+    #[test]
     fn a_shorter_series_ends_in_zeros() {
         assert_eq!(distance(&sound(&[1.0, 2.0]), &sound(&[1.0])), 4.0);
         assert_eq!(distance(&sound(&[1.0]), &sound(&[1.0, 2.0])), 4.0);

@@ -48,7 +48,7 @@ pub(super) struct Place(AtomicU64);
 const NONE: u64 = u64::MAX;
 /// How the file of a column is called, behind a hash of its options.
 const SUFFIX: &str = "decoded";
-/// What every header begins with; another number where what is written changes.
+/// What every header begins with; another number where the form of the file, or what decoding makes, changes.
 const MAGIC: u32 = u32::from_le_bytes(*b"AMD1");
 /// Bytes before each value: the magic, which kind it is, up to three lengths, a checksum, and the content's key.
 const HEADER: usize = 32;

@@ -288,9 +288,8 @@ fn moments(x: &[f32], batch: usize, channels: usize, epsilon: f32) -> Moments {
         .into_par_iter()
         .map(|channel| {
             let planes = || (0..batch).map(|at| &x[(at * channels + channel) * plane..][..plane]);
-            let mut total = 0.0;
-            let mut sum = |middle: Option<f32>| {
-                total = 0.0;
+            let sum = |middle: Option<f32>| {
+                let mut total = 0.0;
                 planes().for_each(|plane| wide(Total { plane, middle, total: &mut total }));
                 total
             };
