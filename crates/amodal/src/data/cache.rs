@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use super::store::{read_at, write_at};
-use crate::Item;
+use crate::{Error, Item, Result};
 
 /// How much may be kept, of all columns together, and where.
 #[derive(Debug)]
@@ -70,6 +70,19 @@ impl Room {
     /// Room for `limit` bytes, in `folder` or else the system's for temporary files.
     pub(super) fn new(limit: u64, folder: Option<&Path>) -> Self {
         Self { limit, folder: folder.map(Path::to_path_buf), left: Arc::new(AtomicU64::new(limit)) }
+    }
+
+    /// Whether something can be kept in the folder that was named.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where it cannot be made or written in.
+    pub(super) fn check(&self) -> Result<()> {
+        let Some(folder) = self.folder.as_ref().filter(|_| self.limit > 0) else { return Ok(()) };
+        let made = fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
+        made.map(drop).map_err(|error| {
+            Error::config("data.cache_folder", format!("{}: cannot be written in ({error})", folder.display()))
+                .with_help("name a folder that can be, or leave the option out: what is decoded then ends with the run")
+        })
     }
 
     /// The cache of a column that is decoded by these options. Where it cannot be made nothing is kept.
@@ -319,6 +332,15 @@ mod tests {
         fs::write(&path, [7; 100]).unwrap();
         assert_eq!(run(folder, "a", 1000).0, 0, "no file of ours");
         assert_eq!(run(folder, "a", 1000).0, 3, "which it is from then on");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_an_error() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = Room::new(1000, Some(file.path())).check().unwrap_err().to_string();
+        assert!(error.contains("data.cache_folder") && error.contains("cannot be written in"), "{error}");
+        let [nothing, nowhere] = [Room::new(0, Some(file.path())), Room::new(1000, None)];
+        assert!(nothing.check().is_ok() && nowhere.check().is_ok(), "nothing is to be kept there");
     }
 
     #[test]

@@ -79,9 +79,12 @@ impl Examples {
     /// (`strict`) each is.
     ///
     /// # Errors
-    /// [`Error::Data`] with the column.
+    /// [`Error::Data`] with the column; in training [`Error::Config`] where `data.cache_folder` cannot be written in.
     pub fn new(table: Table, config: &Config, model: &Model, strict: bool) -> Result<Self> {
         let room = Room::new(config.data.cache_mb as u64 * 1_000_000, config.data.cache_folder.as_deref());
+        if strict {
+            room.check()?;
+        }
         let field = |name: &str, modality: &Modality, is_target: bool| -> Result<Field> {
             let source = Source::find(&table, config.column(name), config.columns(name), strict);
             let source = match (source, strict) {
