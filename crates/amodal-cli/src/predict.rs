@@ -16,7 +16,7 @@ use std::{
 };
 
 /// Endings of the files that are written.
-const FORMATS: &[&str] = &["jsonl", "ndjson", "csv", "parquet"];
+pub(crate) const FORMATS: &[&str] = &["jsonl", "ndjson", "csv", "parquet"];
 
 #[derive(Args)]
 pub(crate) struct Predict {
@@ -66,7 +66,7 @@ pub(crate) fn readable(run: &Run, examples: &Examples, rows: &[usize], output: O
 }
 
 /// Checks that the file to be written is named for a format that can be written.
-fn named(path: Option<&Path>, endings: &[&str]) -> Result<(), Error> {
+pub(crate) fn named(path: Option<&Path>, endings: &[&str]) -> Result<(), Error> {
     let Some(path) = path else { return Ok(()) };
     if path.extension().is_some_and(|ending| endings.iter().any(|known| ending == *known)) {
         return Ok(());
@@ -118,7 +118,7 @@ fn write_rows(
 }
 
 /// Writes to a file named for its format, or JSON lines to stdout.
-fn write_as(
+pub(crate) fn write_as(
     path: Option<&Path>,
     lines: impl Fn() -> Vec<String>,
     columns: impl Fn() -> Vec<(String, Column)>,

@@ -149,6 +149,42 @@ fn an_index_is_made_searched_and_changed() {
     let ran = place.amodal("search run index --by text=red -k 3").done();
     assert_eq!(ran.stdout.lines().count(), 3, "{ran}");
 
+    // each row of a table finds itself first among the pictures, in the order of the table
+    let lines =
+        place.amodal("search run index table.csv --split test --by image --find image -k 2").done().json_lines();
+    assert_eq!(lines.len(), 30);
+    for (at, line) in lines.iter().enumerate() {
+        assert_eq!(line["hits"][0]["id"], format!("r{}", 170 + at), "{line}");
+        assert_eq!(line["hits"].as_array().unwrap().len(), 2);
+    }
+    place.amodal("search run index table.csv --split test --by image --find image -k 2 -o hits.csv").done();
+    let hits = place.read("hits.csv");
+    assert_eq!((hits.lines().next(), hits.lines().count()), (Some("row,rank,id,modality,score,value"), 61));
+    assert!(hits.lines().nth(1).unwrap().starts_with("table.csv:172,1,r170,image,1,"), "{hits}");
+    place.write("some.csv", "image,text\nimg/170.png,\n,a red square\n");
+    let ran = place.amodal("search run index some.csv --by text").done();
+    assert_eq!(ran.json_lines().len(), 1, "{ran}");
+    ran.says(&["warning: 1 row left out: nothing there to search by"]);
+    place.amodal("search run index some.csv --by words").failed(1, &["no modality \"words\"", "image, text"]);
+    place.amodal("search run index").failed(2, &["--by"]);
+
+    // by a graph too, where amodal is built with it
+    if cfg!(feature = "hnsw") {
+        place
+            .amodal("index run table.csv -o near --id id --split test --graph")
+            .done()
+            .says(&["it finds 100.0 %", "60 in near"]);
+        let near = place.amodal("search run near --by text=red -k 3").done().stdout;
+        assert_eq!(near, place.amodal("search run near --by text=red -k 3 --exact").done().stdout);
+        assert_eq!(near, ran.stdout);
+        // it stays when rows are added or removed
+        place.amodal("index run -o near --remove r175").done().says(&["a graph in ", "58 in near"]);
+    } else {
+        let ran =
+            place.amodal("index run table.csv -o near --graph").failed(1, &["built without it", "--features hnsw"]);
+        assert!(!place.path("near").exists(), "{ran}");
+    }
+
     // removed, it is not found
     place.amodal("index run -o index --remove r175").done().says(&["0 vectors added, 2 removed; 58 in index"]);
     assert!(!found(&place, by, &["-k", "100"]).contains(&"r175".to_string()));

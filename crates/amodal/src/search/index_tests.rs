@@ -75,6 +75,86 @@ fn huge_and_tiny_vectors_have_a_direction() {
     assert!((hits[1].score - 0.5_f32.sqrt()).abs() < 1e-6);
 }
 
+#[cfg(not(feature = "hnsw"))]
+#[test]
+fn a_graph_needs_the_feature() {
+    let error = index().build_graph().unwrap_err();
+    assert_eq!(error.to_string(), "index: the graph: this amodal was built without it");
+    assert!(error.help().unwrap().contains("--features hnsw"));
+}
+
+/// Rows of words, some with a picture too; their vectors lie in clusters.
+#[cfg(feature = "hnsw")]
+fn clusters() -> Index {
+    let (dim, mut random) = (24, random(7, 0, 0, Purpose::Synthetic));
+    let mut draw = |scale: f32| -> Vec<f32> { (0..dim).map(|_| random.random_range(-scale..scale)).collect() };
+    let centres: Vec<Vec<f32>> = (0..20).map(|_| draw(1.0)).collect();
+    let mut index = Index::new(dim, "m".into());
+    for row in (0..3000).rev() {
+        let vector: Vec<f32> = centres[row % 20].iter().zip(draw(0.7)).map(|(centre, value)| centre + value).collect();
+        index.add(&format!("r{row}"), "text", &vector, row.to_string()).unwrap();
+        if row % 500 == 0 {
+            index.add(&format!("r{row}"), "image", &draw(1.0), row.to_string()).unwrap();
+        }
+    }
+    index
+}
+
+#[cfg(feature = "hnsw")]
+#[test]
+fn a_graph_finds_nearly_all() {
+    let mut index = clusters();
+    assert_eq!((index.has_graph(), index.recall(20, 100).unwrap()), (false, 1.0));
+    index.build_graph().unwrap();
+    let recall = index.recall(64, 300).unwrap();
+    assert!((0.98..=1.0).contains(&recall), "{recall}");
+    assert!(index.recall(10, 300).unwrap() < recall, "less effort finds less");
+    let query = [0.3; 24];
+    let exact = index.search_all(&[&query, &query], Some("text"), 5, None).unwrap();
+    assert_eq!(index.search_all(&[&query, &query], Some("text"), 5, Some(64)).unwrap(), exact, "scores and order too");
+    // Six of three thousand are pictures.
+    let found = index.search_all(&[&query], Some("image"), 9, Some(10)).unwrap().remove(0);
+    assert_eq!((found.len(), &found), (6, &index.search(&query, Some("image"), 9).unwrap()));
+    index.add("new", "image", &query, String::new()).unwrap();
+    assert!(!index.has_graph());
+    index.build_graph().unwrap();
+    assert_eq!(index.search_all(&[&query], None, 1, Some(64)).unwrap()[0][0].id, "new");
+    index.remove("new");
+    assert!(!index.has_graph());
+}
+
+#[cfg(feature = "hnsw")]
+#[test]
+fn a_file_keeps_the_graph() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.index");
+    let mut index = clusters();
+    index.build_graph().unwrap();
+    index.save(&path).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let loaded = Index::load(&path).unwrap();
+    let query = [0.3; 24];
+    let of = |index: &Index| index.search_all(&[&query], None, 20, Some(20)).unwrap();
+    assert!(loaded.has_graph());
+    assert_eq!(of(&loaded), of(&index));
+    // Built anew from what was read, it is the same file.
+    let mut again = loaded.clone();
+    again.graph = None;
+    again.build_graph().unwrap();
+    again.save(&path).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    // The graph is the first of the tensors: the library must not see what is not its own.
+    let start = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let graph = SafeTensors::deserialize(&bytes).unwrap().tensor("graph").unwrap().data().to_vec();
+    let at = bytes.windows(64).position(|window| window == &graph[..64]).unwrap();
+    assert!(at >= start);
+    for offset in (0..graph.len()).step_by(graph.len() / 50) {
+        let mut damaged = bytes.clone();
+        damaged[at + offset] ^= 0x10;
+        assert_eq!(Index::parse(&damaged).unwrap_err(), "its graph is damaged", "{offset}");
+    }
+}
+
 #[test]
 fn another_model_is_refused() {
     assert!(index().check_model("run-1").is_ok());
