@@ -4,12 +4,13 @@ network, a causal transformer, two towers, deconvolutions and an LSTM; forward s
 
     python3 -m venv venv && venv/bin/pip install torch safetensors numpy
     cargo build --release --workspace --example steps
-    venv/bin/python bench/steps.py [WORKLOAD ...] [--threads 1] [--rounds 5] [--compile] [--busy]
+    venv/bin/python bench/steps.py [WORKLOAD ...] [--threads 1] [--rounds 5] [--bfloat ours|both] [--compile] [--busy]
 
 The two sides take turns, three steps each; the figure is the median. GFLOP/s are of products and convolutions alone, the way
 back counted twice. The losses of the first five steps must agree to four
 digits. A turn during which other processes held more than 6 % of a core is thrown away, on either side, and done again:
 PyTorch's threads wait for each other by spinning, so that company slows it more than Amodal. `--busy` keeps such turns.
+`--bfloat` makes the products of Amodal, or of both sides (`torch.autocast`), in bfloat16; losses then agree to two digits.
 """
 
 import argparse
@@ -223,7 +224,7 @@ def make(workload):
     return model, data, lambda t: model(t).mean(1).abs().mean(), False
 
 
-def side(workload, folder, threads, compiled):
+def side(workload, folder, threads, compiled, bfloat):
     """PyTorch's process: the same talk as the example's."""
     import torch
     from safetensors.torch import save_file
@@ -239,6 +240,12 @@ def side(workload, folder, threads, compiled):
     sys.stdin.readline()
     if compiled:
         loss = torch.compile(loss)
+    if bfloat:
+        whole = loss
+
+        def loss(**data):
+            with torch.autocast("cpu", torch.bfloat16):
+                return whole(**data)
     if learns:
         weights = [weight for weight in model.parameters() if weight.requires_grad]
         groups = [{"params": [weight for weight in weights if weight.dim() > 1], "weight_decay": 0.01},
@@ -315,16 +322,17 @@ def compare(workload, options):
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment}
     with tempfile.TemporaryDirectory() as folder:
         flags = ["--side", folder, "--threads", str(options.threads)] + ["--compile"] * options.compile
+        flags += ["--bfloat", "both"] * (options.bfloat == "both")
         theirs = subprocess.Popen([sys.executable, __file__, workload, *flags], **pipes)
         said(theirs, "MADE")
         theirs.stdin.write("go\n")
         theirs.stdin.flush()
         losses = [said(theirs, "READY")]
-        ours = subprocess.Popen([EXAMPLE, workload, folder], **pipes)
+        ours = subprocess.Popen([EXAMPLE, workload, folder] + ["bfloat16"] * bool(options.bfloat), **pipes)
         multiply_adds = int(said(ours, "MADE")[0])
         losses.append(said(ours, "READY"))
     for a, b in zip(*losses):
-        if abs(float(a) - float(b)) > 1e-4 * max(abs(float(a)), 1e-3):
+        if abs(float(a) - float(b)) > (2e-2 if options.bfloat else 1e-4) * max(abs(float(a)), 1e-3):
             sys.exit(f"error: {workload}: losses differ: {losses}")
     times, dropped, cpus = ([], []), 0, ([], [])
     for _ in range(options.rounds):
@@ -353,13 +361,14 @@ def main():
     options.add_argument("workloads", nargs="*", default=WORKLOADS)
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--bfloat", choices=["ours", "both"], help="products in bfloat16")
     options.add_argument("--compile", action="store_true", help="let torch.compile have PyTorch's side")
     options.add_argument("--busy", action="store_true", help="keep turns during which other processes held a core")
     options.add_argument("--json", help="a file that a line is added to for each workload")
     options.add_argument("--side", help=argparse.SUPPRESS)
     options = options.parse_args()
     if options.side:
-        return side(options.workloads[0], options.side, options.threads, options.compile)
+        return side(options.workloads[0], options.side, options.threads, options.compile, bool(options.bfloat))
     print("| workload | threads | Amodal, ms | PyTorch, ms | ratio | CPU ms | GFLOP/s | MB | turns dropped |")
     print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
     for workload in options.workloads:

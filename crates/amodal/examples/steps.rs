@@ -1,14 +1,14 @@
 //! The time of steps of usual models made of our layers: `bench/steps.py` runs it beside PyTorch on the same weights and data.
 //!
 //! ```sh
-//! cargo run --release --workspace --example steps -- WORKLOAD FOLDER
+//! cargo run --release --workspace --example steps -- WORKLOAD FOLDER [bfloat16]
 //! ```
 //!
 //! FOLDER holds `weights.safetensors` (`0`, `1`, …, in the order of the module) and `data.safetensors`. It says how many
 //! multiply-adds a step makes forward and the losses of the first steps, and then, for each line with a number on its input, the milliseconds of so many further steps.
 use amodal::{
     Error, Result, Tokens,
-    kernels::{log_likelihood, matmul, memory, multiply_adds, share_thread},
+    kernels::{Precision, log_likelihood, matmul, memory, multiply_adds, share_thread},
     layers::{
         Block, BlockConfig, CausalBlock, Deconvolve, LayerNorm, Linear, Norm, Normalize, Recurrent, conv,
         position::sinusoids, recurrent::Cell,
@@ -233,6 +233,9 @@ fn main() -> Result<()> {
     let (Some(workload), Some(folder)) = (arguments.next(), arguments.next()) else {
         return Err(Error::data("", "expected a workload and a folder"));
     };
+    if arguments.next().is_some_and(|precision| precision == "bfloat16") {
+        Precision::Bfloat16.choose()?;
+    }
     let folder = Path::new(&folder);
     let (weights, data) =
         (Given::read(&folder.join("weights.safetensors"))?, Given::read(&folder.join("data.safetensors"))?);

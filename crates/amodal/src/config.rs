@@ -4,6 +4,7 @@ use crate::{
     decode::{DecoderConfig, Sampling},
     encode::EncoderConfig,
     fuse::FusionConfig,
+    kernels::Precision,
     loss::LossConfig,
     modalities::ModalityConfig,
     suggest,
@@ -188,6 +189,10 @@ pub struct TrainConfig {
     /// Share of the batches whose pictures have a rectangle of another pasted in, and their classes mixed (CutMix).
     #[serde(skip_serializing_if = "is_zero")]
     pub cutmix: f64,
+    /// Numbers that products of matrices are made of, in training and when the run is used: `float32`, or `bfloat16`, which
+    /// takes about two thirds of the time on a processor with AVX-512 BF16 (Kalamkar et al. 2019, arXiv:1905.12322).
+    #[serde(skip_serializing_if = "Precision::is_usual")]
+    pub precision: Precision,
     /// Modality whose equal values are kept in one batch, so that each is encoded once (questions about one picture).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub together: Option<String>,
@@ -211,6 +216,7 @@ impl Default for TrainConfig {
             modality_dropout: 0.0,
             mixup: 0.0,
             cutmix: 0.0,
+            precision: Precision::Float32,
             together: None,
             checkpoint_seconds: 30,
             seed: 0,

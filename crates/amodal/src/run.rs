@@ -183,6 +183,7 @@ pub fn train(config: Config, folder: &Path, resume: bool, watch: &mut dyn Watch)
         let help = format!("choose another --out, or continue it with --resume {}", folder.display());
         return Err(Error::run(folder, "is already a run").with_help(help));
     }
+    config.train.precision.choose()?;
     let prepared = Prepared::new(config)?;
     let config = prepared.config;
     let trainer = Trainer::new(config.clone())?;
@@ -369,6 +370,9 @@ impl Run {
             }
             other => other,
         })?;
+        // Trained in bfloat16, it is as good in 32 bits where the processor knows nothing else.
+        let precision = Some(config.train.precision).filter(|precision| precision.is_available());
+        precision.unwrap_or_default().choose()?;
         let model = weights::write(Model::new(&config, &device())?, &values, &path)?;
         Ok(Self { folder: folder.to_path_buf(), config, model })
     }

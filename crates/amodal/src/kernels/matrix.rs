@@ -1,4 +1,5 @@
 //! The product of matrices in slices, which the `gemm` crate makes.
+use super::bfloat;
 use gemm::Parallelism;
 use rayon::prelude::*;
 
@@ -50,8 +51,8 @@ pub(super) fn product_panels(
 /// A matrix in a slice: rows, columns, and how far apart they stand.
 #[derive(Clone, Copy)]
 pub(super) struct Strides {
-    row: usize,
-    column: usize,
+    pub(super) row: usize,
+    pub(super) column: usize,
 }
 
 /// `made = read · made + left · right`, one thread; `sizes` are rows and columns made, and what is summed over.
@@ -66,7 +67,7 @@ pub(super) fn product(
     #[allow(unsafe_code)]
     // SAFETY: `made` is borrowed alone, and holds numbers.
     unsafe {
-        multiply(sizes, room, left, right, read, Parallelism::None);
+        multiply(sizes, room, left, right, read, Parallelism::None, false);
     }
 }
 
@@ -115,7 +116,7 @@ unsafe fn multiply_on_all(
     if !(2..=FEW).contains(&rows) || columns < MANY || part >= columns {
         let to = rows_of(columns);
         // SAFETY: the caller's promises are the same.
-        return unsafe { multiply(sizes, (made, room, to), left, (right, by), read, Parallelism::Rayon(0)) };
+        return unsafe { multiply(sizes, (made, room, to), left, (right, by), read, Parallelism::Rayon(0), false) };
     }
     let made = made as usize; // an address may go to other threads
     assert!(rows * columns <= room);
@@ -125,12 +126,12 @@ unsafe fn multiply_on_all(
         // SAFETY: each thread writes columns of its own, all within the room.
         unsafe {
             let made = ((made as *mut f32).add(start), room - start, rows_of(columns));
-            multiply([rows, count, inner], made, left, right, read, Parallelism::None);
+            multiply([rows, count, inner], made, left, right, read, Parallelism::None, false);
         }
     });
 }
 
-/// [`product`], into room of so many numbers.
+/// [`product`], into room of so many numbers; `whole`: in 32 bits, whatever precision was chosen.
 ///
 /// # Safety
 /// Nobody else may use the room meanwhile; where it is `read`, it must hold numbers.
@@ -142,6 +143,7 @@ unsafe fn multiply(
     (right, by): (&[f32], Strides),
     read: bool,
     parallelism: Parallelism,
+    whole: bool,
 ) {
     let last = |strides: Strides, rows: usize, columns: usize| match rows * columns {
         0 => 0,
@@ -149,6 +151,12 @@ unsafe fn multiply(
     };
     assert!(last(to, rows, columns) <= room);
     assert!(last(of, rows, inner) <= left.len() && last(by, inner, columns) <= right.len());
+    if !whole && bfloat::applies([rows, columns, inner]) {
+        let shared = !matches!(parallelism, Parallelism::None);
+        let (left, right) = ((left.as_ptr(), of), (right.as_ptr(), by));
+        // SAFETY: it applies where the processor can, and the last place of each matrix lies within its slice or its room.
+        return unsafe { bfloat::multiply([rows, columns, inner], (made, to), left, right, read, shared) };
+    }
     // SAFETY: the last place of each matrix lies within its slice or its room.
     unsafe {
         gemm::gemm(
@@ -183,10 +191,15 @@ pub(super) fn turned(width: usize) -> Strides {
     Strides { row: 1, column: width }
 }
 
-/// `[left, right]`: the product of each row of `left`, `[left, dim]`, with each of `right`, `[right, dim]`; one thread.
+/// `[left, right]`: the product of each row of `left`, `[left, dim]`, with each of `right`, `[right, dim]`; one thread, in 32 bits.
 pub(crate) fn each_with_each(left: &[f32], right: &[f32], dim: usize, made: &mut [f32]) {
     let sizes = [left.len() / dim, right.len() / dim, dim];
-    product(sizes, (made, rows_of(sizes[1])), (left, rows_of(dim)), (right, turned(dim)), false);
+    let room = (made.as_mut_ptr(), made.len(), rows_of(sizes[1]));
+    #[allow(unsafe_code)]
+    // SAFETY: `made` is borrowed alone.
+    unsafe {
+        multiply(sizes, room, (left, rows_of(dim)), (right, turned(dim)), false, Parallelism::None, true);
+    }
 }
 
 #[cfg(test)]

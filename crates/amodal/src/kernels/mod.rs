@@ -2,6 +2,7 @@
 //! multiplication, counted; and how memory is kept. The only place for `unsafe`.
 mod activation;
 mod attention;
+mod bfloat;
 mod convolution;
 mod extension;
 mod function;
@@ -20,6 +21,7 @@ mod wide;
 
 pub use activation::{Activated, Activation, activate};
 pub use attention::attention;
+pub use bfloat::Precision;
 pub use convolution::convolve;
 pub(crate) use function::{exp, sum};
 pub use gelu::gelu;
