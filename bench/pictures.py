@@ -28,6 +28,8 @@ os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "RAYON_NUM_THREAD
 import numpy as np
 from PIL import Image, ImageFilter
 
+from machine import busy
+
 EXAMPLE = Path(__file__).resolve().parent.parent / "target/release/examples/pictures"
 SECONDS = 3.0
 
@@ -89,19 +91,6 @@ def rate(work, files):
             work(data)
         done += len(files)
     return done / (time.process_time() - start)
-
-
-def busy():
-    """Cores that other processes hold."""
-
-    def used():
-        with open("/proc/stat", encoding="ascii") as lines:
-            numbers = [int(number) for number in lines.readline().split()[1:]]
-        return sum(numbers[:3]) + sum(numbers[5:8])
-
-    start = used()
-    time.sleep(1)
-    return (used() - start) / os.sysconf("SC_CLK_TCK")
 
 
 def main():

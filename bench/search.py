@@ -25,7 +25,7 @@ os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THR
 
 import numpy as np
 
-from pictures import busy
+from machine import busy
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "target/release/examples/search"
 K, EFFORTS, ASKED = 10, [10, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 192, 256], 0.99

@@ -38,7 +38,8 @@ pub(crate) struct IndexCommand {
     /// Remove the row of this name (repeatable)
     #[arg(long, value_name = "ID")]
     remove: Vec<String>,
-    /// Build a graph of neighbours, by which large indexes are searched some hundred times as fast and nearly exactly
+    /// Build a graph of neighbours, by which a large index is searched quicker and nearly exactly; it is built again when
+    /// rows are added or removed
     #[arg(long)]
     graph: bool,
 }
@@ -59,6 +60,9 @@ impl IndexCommand {
         };
         if let Some(index) = &index {
             index.check_model(&model)?;
+        }
+        if index.as_ref().is_some_and(Index::has_unread_graph) {
+            output.say(format_args!("warning: the index's graph cannot be read by this amodal, and is left out"));
         }
         let graph = self.graph || index.as_ref().is_some_and(Index::has_graph);
         let (mut added, mut removed) = (0, 0);
@@ -103,7 +107,7 @@ impl IndexCommand {
             let took = show::duration(begin.elapsed().as_secs_f64());
             let recall = show::number(index.recall(EFFORT, SAMPLES)?, true);
             output.say(format_args!(
-                "a graph in {took}: it finds {recall} of the 10 nearest, asked with some of the vectors"
+                "a graph in {took}: it finds {recall} of the 10 nearest, asked with some of its vectors"
             ));
         }
         index.save(&self.output)?;
@@ -135,9 +139,9 @@ pub(crate) struct Search {
     /// How many to find
     #[arg(short, default_value_t = 10)]
     k: usize,
-    /// Vectors that the index's graph keeps in view for a query: more find more, and take longer
-    #[arg(long, default_value_t = EFFORT, value_name = "N")]
-    effort: usize,
+    /// Vectors that the index's graph keeps in view for a query: more find more, and take longer [default: 64]
+    #[arg(long, value_name = "N")]
+    effort: Option<usize>,
     /// Compare every vector, although the index has a graph
     #[arg(long, conflicts_with = "effort")]
     exact: bool,
@@ -155,6 +159,9 @@ impl Search {
         let run = Run::open(&self.run)?;
         let index = Index::load(&self.index)?;
         index.check_model(&run.fingerprint()?)?;
+        if self.effort.is_some() && !index.has_graph() {
+            output.say(format_args!("warning: the index has no graph: every vector is compared"));
+        }
         match &self.data {
             Some(data) => self.each_row(data, &run, &index, output),
             None => self.one(&run, &index, output),
@@ -162,7 +169,7 @@ impl Search {
     }
 
     fn effort(&self) -> Option<usize> {
-        (!self.exact).then_some(self.effort)
+        (!self.exact).then_some(self.effort.unwrap_or(EFFORT))
     }
 
     fn one(&self, run: &Run, index: &Index, output: Output) -> anyhow::Result<()> {

@@ -233,8 +233,10 @@ fn main() -> Result<()> {
     let (Some(workload), Some(folder)) = (arguments.next(), arguments.next()) else {
         return Err(Error::data("", "expected a workload and a folder"));
     };
-    if arguments.next().is_some_and(|precision| precision == "bfloat16") {
-        Precision::Bfloat16.choose()?;
+    match arguments.next().as_deref() {
+        None => {}
+        Some("bfloat16") => Precision::Bfloat16.choose()?,
+        Some(other) => return Err(Error::data(other, "expected bfloat16 or nothing")),
     }
     let folder = Path::new(&folder);
     let (weights, data) =

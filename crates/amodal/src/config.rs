@@ -189,8 +189,9 @@ pub struct TrainConfig {
     /// Share of the batches whose pictures have a rectangle of another pasted in, and their classes mixed (CutMix).
     #[serde(skip_serializing_if = "is_zero")]
     pub cutmix: f64,
-    /// Numbers that products of matrices are made of, in training and when the run is used: `float32`, or `bfloat16`, which
-    /// takes about two thirds of the time on a processor with AVX-512 BF16 (Kalamkar et al. 2019, arXiv:1905.12322).
+    /// Numbers that products in linear layers, convolutions, attention and recurrent layers are made of, in training and when
+    /// the run is used: `float32`, or the quicker `bfloat16` on a processor with AVX-512 BF16 (Kalamkar et al. 2019,
+    /// arXiv:1905.12322).
     #[serde(skip_serializing_if = "Precision::is_usual")]
     pub precision: Precision,
     /// Modality whose equal values are kept in one batch, so that each is encoded once (questions about one picture).

@@ -183,7 +183,6 @@ pub fn train(config: Config, folder: &Path, resume: bool, watch: &mut dyn Watch)
         let help = format!("choose another --out, or continue it with --resume {}", folder.display());
         return Err(Error::run(folder, "is already a run").with_help(help));
     }
-    config.train.precision.choose()?;
     let prepared = Prepared::new(config)?;
     let config = prepared.config;
     let trainer = Trainer::new(config.clone())?;
@@ -346,7 +345,7 @@ pub fn environment() -> Named<String> {
 }
 
 impl Run {
-    /// Opens a run folder.
+    /// Opens a run folder, and chooses the precision of products that it was trained in for the whole process.
     ///
     /// # Errors
     /// [`Error::Run`] where it is none, or where its training has not ended.

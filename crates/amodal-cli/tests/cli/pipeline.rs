@@ -204,11 +204,12 @@ fn an_index_is_made_searched_and_changed() {
         let near = place.amodal("search run near --by text=red -k 3").done().stdout;
         assert_eq!(near, place.amodal("search run near --by text=red -k 3 --exact").done().stdout);
         assert_eq!(near, red);
+        assert_eq!(place.amodal("search run near --by text=red -k 3 --effort 1").done().stdout.lines().count(), 3);
         // it stays when rows are added or removed
         place.amodal("index run -o near --remove r175").done().says(&["a graph in ", "58 in near"]);
     } else {
         let ran =
-            place.amodal("index run table.csv -o near --graph").failed(1, &["built without it", "--features hnsw"]);
+            place.amodal("index run table.csv -o near --graph").failed(1, &["built without graphs", "--features hnsw"]);
         assert!(!place.path("near").exists(), "{ran}");
     }
 

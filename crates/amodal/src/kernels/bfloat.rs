@@ -13,7 +13,7 @@ pub enum Precision {
     /// 32 bits, 24 of them for the digits.
     #[default]
     Float32,
-    /// 16 bits, 8 of them for the digits: half as long on a processor with AVX-512 BF16.
+    /// 16 bits, 8 of them for the digits; a processor with AVX-512 BF16 makes two such products in the time of one.
     Bfloat16,
 }
 
@@ -29,13 +29,17 @@ impl Precision {
     /// Whether this processor can compute in it.
     pub fn is_available(self) -> bool {
         #[cfg(target_arch = "x86_64")]
-        let has = is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512bw");
+        let has = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512bf16");
         #[cfg(not(target_arch = "x86_64"))]
         let has = false;
         self == Self::Float32 || has
     }
 
-    /// Makes all further products of the process in it.
+    /// Makes all further products in linear layers, convolutions, attention and recurrent layers in it, on all threads of the
+    /// process. Scores of alignment and of searches stay in 32 bits.
     ///
     /// # Errors
     /// [`Error::Config`] if this processor cannot.
@@ -49,9 +53,9 @@ impl Precision {
     }
 }
 
-/// Whether a product is to be made here: with fewer rows packing the other matrix takes longer than it saves.
-pub(super) fn applies([rows, columns, inner]: [usize; 3]) -> bool {
-    HALF.load(Ordering::Relaxed) && rows >= 8 && columns >= 16 && inner >= 16
+/// Whether products are to be made here, whatever their size: a row alone is then what it is among others.
+pub(super) fn applies() -> bool {
+    HALF.load(Ordering::Relaxed)
 }
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -351,8 +355,16 @@ mod tests {
             return eprintln!("this processor has no AVX-512 BF16: not tested");
         }
         let mut random = random(0, 0, 0, Purpose::Synthetic);
-        let sizes =
-            [[8, 16, 16], [14, 32, 384], [15, 33, 385], [1, 70, 31], [250, 40, 900], [31, 2100, 47], [225, 65, 33]];
+        let sizes = [
+            [1, 1, 1],
+            [8, 16, 16],
+            [14, 32, 384],
+            [15, 33, 385],
+            [1, 70, 31],
+            [250, 40, 900],
+            [31, 2100, 47],
+            [225, 65, 33],
+        ];
         for [rows, columns, inner] in sizes {
             for turns in 0..8 {
                 let mut draw =
@@ -386,6 +398,32 @@ mod tests {
                 }
                 assert_eq!(make(false, true), new, "the same on all cores");
             }
+        }
+    }
+
+    #[test]
+    fn rows_that_stand_apart_and_rows_alone() {
+        if !Precision::Bfloat16.is_available() {
+            return;
+        }
+        let mut random = random(1, 0, 0, Purpose::Synthetic);
+        let (rows, columns, inner, width) = (33, 41, 500, 50);
+        let mut draw = |count: usize| -> Vec<f32> { (0..count).map(|_| random.random_range(-1.0..1.0)).collect() };
+        let (left, right) = (draw(rows * inner), draw(inner * columns));
+        let make = |from: usize, rows: usize| {
+            let mut made = vec![9.0; rows * width];
+            // SAFETY: the matrices are as large as is said.
+            unsafe {
+                let room = (made.as_mut_ptr(), Strides { row: width, column: 1 });
+                let left = (left[from * inner..].as_ptr(), rows_of(inner));
+                multiply([rows, columns, inner], room, left, (right.as_ptr(), rows_of(columns)), false, true);
+            }
+            made
+        };
+        let all = make(0, rows);
+        assert!(all.chunks(width).all(|row| row[columns..].iter().all(|value| *value == 9.0)));
+        for (row, made) in all.chunks(width).enumerate() {
+            assert_eq!(make(row, 1), made, "{row}");
         }
     }
 

@@ -151,7 +151,7 @@ unsafe fn multiply(
     };
     assert!(last(to, rows, columns) <= room);
     assert!(last(of, rows, inner) <= left.len() && last(by, inner, columns) <= right.len());
-    if !whole && bfloat::applies([rows, columns, inner]) {
+    if !whole && inner > 0 && bfloat::applies() {
         let shared = !matches!(parallelism, Parallelism::None);
         let (left, right) = ((left.as_ptr(), of), (right.as_ptr(), by));
         // SAFETY: it applies where the processor can, and the last place of each matrix lies within its slice or its room.

@@ -8,6 +8,8 @@ const BLOCK: usize = 512;
 
 /// Candidates that are gathered before those that fell behind are left out.
 const ROOM: usize = 64;
+/// Candidates that no score tells apart, above which they are ranked at once.
+const MANY: usize = 1024;
 /// Scores that are compared at once.
 const LANES: usize = 32;
 
@@ -21,20 +23,31 @@ pub(super) type Name<'n, 'a> = &'n (dyn Fn(usize) -> Option<(&'a str, &'a str)> 
 /// the vectors, nor on how many queries are asked at once: products of blocks choose candidates with room for their rounding,
 /// and [`dot`] ranks these.
 pub(super) fn nearest(vectors: &[f32], queries: &[f32], dim: usize, k: usize, name: Name) -> Vec<Vec<(usize, f32)>> {
-    let share = (vectors.len() / dim).div_ceil(rayon::current_num_threads()).next_multiple_of(BLOCK).max(BLOCK);
+    let count = vectors.len() / dim;
+    let k = k.min(count);
+    let share = count.div_ceil(rayon::current_num_threads()).next_multiple_of(BLOCK).max(BLOCK);
     let ask = |queries: &[f32]| {
-        let parts: Vec<Vec<Candidates>> = vectors
-            .par_chunks(share * dim)
-            .enumerate()
-            .map(|(at, part)| candidates(part, at * share, queries, dim, k, name))
-            .collect();
-        let of = |(at, query): (usize, &[f32])| {
+        let part = |at: usize| {
+            let part = &vectors[at * share * dim..vectors.len().min((at + 1) * share * dim)];
+            candidates(part, at * share, queries, dim, k, name)
+        };
+        let parts: Vec<Vec<Candidates>> = each(count.div_ceil(share), part);
+        let of = |at: usize| {
+            let query = &queries[at * dim..][..dim];
             let found = parts.iter().flat_map(|part| &part[at].found).map(|one| one.position);
             rank(found, |position| dot(&vectors[position * dim..][..dim], query), k, name)
         };
-        queries.par_chunks_exact(dim).enumerate().map(of).collect::<Vec<_>>()
+        (0..queries.len() / dim).map(of).collect::<Vec<_>>()
     };
     queries.chunks(QUERIES * dim).flat_map(ask).collect()
+}
+
+/// What work yields for each number up to `count`, on all cores; without handing it to another thread where that gains nothing.
+pub(super) fn each<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
+    if count == 1 || rayon::current_num_threads() == 1 {
+        return (0..count).map(work).collect();
+    }
+    (0..count).into_par_iter().map(work).collect()
 }
 
 /// The best `k` of some positions by their scores, best first.
@@ -45,8 +58,14 @@ pub(super) fn rank(
     name: Name,
 ) -> Vec<(usize, f32)> {
     let mut ranked: Vec<_> = found.filter_map(|at| Some((at, score(at), name(at)?))).collect();
-    ranked.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.2.cmp(&b.2)));
-    ranked.truncate(k);
+    let order = |a: &(usize, f32, (&str, &str)), b: &(usize, f32, (&str, &str))| {
+        b.1.total_cmp(&a.1).then_with(|| a.2.cmp(&b.2))
+    };
+    if k < ranked.len() {
+        ranked.select_nth_unstable_by(k, order);
+        ranked.truncate(k);
+    }
+    ranked.sort_unstable_by(order);
     ranked.into_iter().map(|(position, score, _)| (position, score)).collect()
 }
 
@@ -66,12 +85,18 @@ struct Candidates {
 }
 
 impl Candidates {
-    /// Leaves out what is not among the best `k`, nor within `rounding` of the last of these.
-    fn tidy(&mut self, k: usize, rounding: f32) {
+    /// Leaves out what is not among the best `k`, nor within `rounding` of the last of these; where that leaves many, as equal
+    /// vectors do, all but the `k` that `exact` ranks first.
+    fn tidy(&mut self, k: usize, rounding: f32, exact: impl Fn(&[Candidate]) -> Vec<(usize, f32)>) {
         if self.found.len() > k {
             let (_, last, _) = self.found.select_nth_unstable_by(k - 1, |a, b| b.score.total_cmp(&a.score));
             self.least = last.score - rounding;
             self.found.retain(|one| one.score >= self.least);
+        }
+        if self.found.len() > 4 * k + MANY {
+            let ranked = exact(&self.found);
+            self.least = self.least.max(ranked[k - 1].1 - rounding);
+            self.found = ranked.into_iter().map(|(position, score)| Candidate { score, position }).collect();
         }
         self.full = 2 * self.found.len().max(k) + ROOM;
     }
@@ -87,11 +112,16 @@ fn candidates(vectors: &[f32], start: usize, queries: &[f32], dim: usize, k: usi
     // A sum of products of two vectors of length 1 is off by at most half an epsilon a number; both ways of summing are, for
     // the last of the best and for what is compared with it.
     let rounding = 2.1 * (dim as f32 + 8.0) * f32::EPSILON;
+    let exact = |query: usize, found: &[Candidate]| {
+        let query = &queries[query * dim..][..dim];
+        let score = |position: usize| dot(&vectors[(position - start) * dim..][..dim], query);
+        rank(found.iter().map(|one| one.position), score, k, name)
+    };
     let mut scores = vec![0.0; all.len() * BLOCK];
     for (block, rows) in vectors.chunks(BLOCK * dim).enumerate() {
         let count = rows.len() / dim;
         each_with_each(queries, rows, dim, &mut scores[..all.len() * count]);
-        for (of, scores) in all.iter_mut().zip(scores.chunks_exact(count)) {
+        for (query, (of, scores)) in all.iter_mut().zip(scores.chunks_exact(count)).enumerate() {
             for (offset, lanes) in scores.chunks(LANES).enumerate() {
                 if !any_from(lanes, of.least) {
                     continue;
@@ -104,12 +134,12 @@ fn candidates(vectors: &[f32], start: usize, queries: &[f32], dim: usize, k: usi
                 }
             }
             if of.found.len() >= of.full {
-                of.tidy(k, rounding);
+                of.tidy(k, rounding, |found| exact(query, found));
             }
         }
     }
-    for of in &mut all {
-        of.tidy(k, rounding);
+    for (query, of) in all.iter_mut().enumerate() {
+        of.tidy(k, rounding, |found| exact(query, found));
     }
     all
 }
@@ -180,6 +210,21 @@ mod tests {
             assert_eq!(found, all);
             assert_eq!(nearest(&vectors, query, dim, 50, &name), [all]);
         }
+    }
+
+    #[test]
+    fn equal_vectors_are_not_all_kept() {
+        let count = 20 * BLOCK;
+        let vectors: Vec<f32> =
+            (0..count).flat_map(|row| if row % 1000 == 7 { [1.0, 0.0] } else { [0.6, 0.8] }).collect();
+        let names: Vec<String> = (0..count).map(|row| format!("{:05}", (row * 7919) % 10_243)).collect();
+        let name = |row: usize| Some((names[row].as_str(), ""));
+        let kept = candidates(&vectors, 0, &[0.6, 0.8], 2, 3, &name).remove(0);
+        assert!(kept.found.len() <= 4 * 3 + MANY, "{}", kept.found.len());
+        let all = rank(0..count, |row| dot(&vectors[row * 2..][..2], &[0.6, 0.8]), 3, &name);
+        assert_eq!(nearest(&vectors, &[0.6, 0.8], 2, 3, &name), [all]);
+        let all = nearest(&vectors, &[0.6, 0.8], 2, usize::MAX, &name).remove(0);
+        assert_eq!((all.len(), all[0].1 > all[count - 1].1), (count, true));
     }
 
     proptest! {

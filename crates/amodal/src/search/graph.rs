@@ -2,7 +2,7 @@
 //! library `usearch` builds where amodal is built with the feature `hnsw`.
 use crate::{Error, Result};
 
-/// Vectors that the graph looks at for a query where nothing else is asked: more find more, and take longer.
+/// Vectors that a search keeps in view where nothing else is asked: more find more, and take longer.
 pub const EFFORT: usize = 64;
 
 /// Whether graphs can be built.
@@ -14,20 +14,15 @@ pub fn can_be_built() -> Result<()> {
         return Ok(());
     }
     let help = "build it with `--features hnsw`, which needs a C++ compiler; without a graph the search is exact";
-    Err(failed("this amodal was built without it").with_help(help))
-}
-
-/// What the library or its absence says.
-fn failed(problem: impl std::fmt::Display) -> Error {
-    Error::data("index", format!("the graph: {problem}"))
+    Err(Error::data("index", "this amodal was built without graphs").with_help(help))
 }
 
 #[cfg(feature = "hnsw")]
 mod made {
-    use super::{Result, failed};
+    use crate::{Error, Result};
     use usearch::{Index, IndexOptions, MetricKind, ScalarKind};
 
-    /// Neighbours of a vector, and vectors looked at for finding them.
+    /// Neighbours of a vector, and vectors kept in view for finding them.
     const NEIGHBOURS: usize = 16;
     const CARE: usize = 200;
 
@@ -35,14 +30,16 @@ mod made {
     pub(in crate::search) struct Graph(Index);
 
     impl Graph {
-        /// Of unit vectors, `[items, dim]`. One thread after the other adds them, so that the same vectors give the same graph.
+        /// Of unit vectors, `[items, dim]`. One thread adds them, so that the same vectors give the same graph.
         pub(in crate::search) fn build(vectors: &[f32], dim: usize) -> Result<Self> {
-            let graph = Self::empty(dim)?;
-            let threads = rayon::current_num_threads() + 1;
-            graph.0.reserve_capacity_and_threads(vectors.len() / dim, threads).map_err(failed)?;
+            let (graph, items) = (Self::empty(dim)?, vectors.len() / dim);
+            // Each thread that the library knows of draws levels of its own, in turn.
+            graph.0.reset().map_err(failed)?;
+            graph.0.reserve_capacity_and_threads(items, 1).map_err(failed)?;
             for (position, vector) in vectors.chunks_exact(dim).enumerate() {
                 graph.0.add(position as u64, vector).map_err(failed)?;
             }
+            graph.for_threads(items)?;
             Ok(graph)
         }
 
@@ -53,21 +50,26 @@ mod made {
                 quantization: ScalarKind::BF16,
                 connectivity: NEIGHBOURS,
                 expansion_add: CARE,
-                expansion_search: super::EFFORT,
+                expansion_search: 1, // as many as are asked for
                 multi: false,
             };
             Ok(Self(Index::new(&options).map_err(failed)?))
         }
 
+        /// Makes room for searching on all threads.
+        fn for_threads(&self, items: usize) -> Result<()> {
+            self.0.reserve_capacity_and_threads(items, rayon::current_num_threads() + 1).map_err(failed)
+        }
+
         /// What [`Self::bytes`] wrote for so many vectors.
-        pub(in crate::search) fn load(bytes: &[u8], items: usize, dim: usize) -> Result<Option<Self>> {
+        pub(in crate::search) fn load(bytes: &[u8], items: usize, dim: usize) -> Result<Self> {
             let graph = Self::empty(dim)?;
             graph.0.load_from_buffer(bytes).map_err(failed)?;
             if (graph.0.size(), graph.0.dimensions()) != (items, dim) {
                 return Err(failed("is of other vectors"));
             }
-            graph.0.reserve_capacity_and_threads(items, rayon::current_num_threads() + 1).map_err(failed)?;
-            Ok(Some(graph))
+            graph.for_threads(items)?;
+            Ok(graph)
         }
 
         pub(in crate::search) fn bytes(&self) -> Result<Vec<u8>> {
@@ -76,51 +78,42 @@ mod made {
             Ok(bytes)
         }
 
-        /// How many vectors are looked at for a query.
-        pub(in crate::search) fn look_at(&self, effort: usize) {
-            self.0.change_expansion_search(effort);
+        /// Positions that may be nearest to a query, of which so many are kept in view; none where it cannot be searched, as
+        /// on more threads than it was made for.
+        pub(in crate::search) fn find(&self, query: &[f32], effort: usize, keep: impl Fn(usize) -> bool) -> Vec<usize> {
+            let found = self.0.filtered_search(query, effort, |key| keep(key as usize));
+            found.map_or_else(|_| Vec::new(), |found| found.keys.into_iter().map(|key| key as usize).collect())
         }
+    }
 
-        /// Positions that may be nearest to a query, `count` at most.
-        pub(in crate::search) fn find(
-            &self,
-            query: &[f32],
-            count: usize,
-            keep: impl Fn(usize) -> bool,
-        ) -> Result<Vec<usize>> {
-            let found = self.0.filtered_search(query, count, |key| keep(key as usize)).map_err(failed)?;
-            Ok(found.keys.into_iter().map(|key| key as usize).collect())
-        }
+    /// What the library says.
+    fn failed(problem: impl std::fmt::Display) -> Error {
+        Error::data("index", format!("the graph: {problem}"))
     }
 }
 
 #[cfg(not(feature = "hnsw"))]
 mod made {
-    use super::{Result, failed};
+    use crate::Result;
 
     /// There is none without the feature.
     pub(in crate::search) enum Graph {}
 
     impl Graph {
         pub(in crate::search) fn build(_: &[f32], _: usize) -> Result<Self> {
-            let help =
-                "build it with `--features hnsw`, which needs a C++ compiler; without a graph the search is exact";
-            Err(failed("this amodal was built without it").with_help(help))
+            super::can_be_built()?;
+            unreachable!("that is an error here")
         }
 
-        pub(in crate::search) fn load(_: &[u8], _: usize, _: usize) -> Result<Option<Self>> {
-            Ok(None)
+        pub(in crate::search) fn load(_: &[u8], _: usize, _: usize) -> Result<Self> {
+            Self::build(&[], 0)
         }
 
         pub(in crate::search) fn bytes(&self) -> Result<Vec<u8>> {
             match *self {}
         }
 
-        pub(in crate::search) fn look_at(&self, _: usize) {
-            match *self {}
-        }
-
-        pub(in crate::search) fn find(&self, _: &[f32], _: usize, _: impl Fn(usize) -> bool) -> Result<Vec<usize>> {
+        pub(in crate::search) fn find(&self, _: &[f32], _: usize, _: impl Fn(usize) -> bool) -> Vec<usize> {
             match *self {}
         }
     }

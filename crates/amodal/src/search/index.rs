@@ -4,12 +4,11 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
-use super::exact::{dot, nearest, rank};
-use super::graph::Graph;
+use super::exact::{dot, each, nearest, rank};
+use super::graph::{self, Graph};
 use crate::data::count;
 use crate::files::{read_regular, write_atomic};
 use crate::{Error, Result};
@@ -29,6 +28,8 @@ pub struct Index {
     vectors: Vec<f32>,                                  // [items, dim]
     positions: HashMap<String, HashMap<String, usize>>, // id → modality → item
     graph: Option<Arc<Graph>>,
+    /// Whether the file has a graph that this program cannot read.
+    has_unread_graph: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -69,7 +70,15 @@ const VERSION: u32 = 1;
 impl Index {
     /// An empty index for embeddings of `dim` numbers (at least one), made by `model`.
     pub fn new(dim: usize, model: String) -> Self {
-        Self { model, dim: dim.max(1), items: vec![], vectors: vec![], positions: HashMap::new(), graph: None }
+        Self {
+            model,
+            dim: dim.max(1),
+            items: vec![],
+            vectors: vec![],
+            positions: HashMap::new(),
+            graph: None,
+            has_unread_graph: false,
+        }
     }
 
     /// Numbers in an embedding.
@@ -163,11 +172,18 @@ impl Index {
         self.graph.is_some()
     }
 
+    /// Whether the file that it was read from has a graph that this program cannot read, being built without the feature `hnsw`
+    /// or with another version of the library; it is not written again.
+    pub fn has_unread_graph(&self) -> bool {
+        self.has_unread_graph
+    }
+
     /// Builds the graph of all items; adding or removing one takes it away again.
     ///
     /// # Errors
     /// [`Error::Data`] where amodal is built without the feature `hnsw`.
     pub fn build_graph(&mut self) -> Result<()> {
+        graph::can_be_built()?;
         // The file is in the order of names, and the graph knows items by their positions.
         let order = self.order();
         self.vectors = order.iter().flat_map(|position| self.vector(*position)).copied().collect();
@@ -178,21 +194,27 @@ impl Index {
             }
         }
         self.graph = Some(Arc::new(Graph::build(&self.vectors, self.dim)?));
+        self.has_unread_graph = false;
         Ok(())
     }
 
-    /// The share of the 10 nearest items that a search by the graph finds, for items taken evenly; 1 without a graph.
+    /// The share of the 10 nearest items, or of others as near, that a search by the graph finds; asked with items taken evenly.
+    /// 1 without a graph.
     ///
     /// # Errors
     /// As those of [`Self::search`].
     pub fn recall(&self, effort: usize, samples: usize) -> Result<f64> {
         let step = self.len().div_ceil(samples.max(1)).max(1);
         let queries: Vec<&[f32]> = (0..self.len()).step_by(step).map(|position| self.vector(position)).collect();
-        let (all, near) =
-            (self.search_all(&queries, None, 10, None)?, self.search_all(&queries, None, 10, Some(effort))?);
-        let same = |(all, near): (&Vec<Hit>, &Vec<Hit>)| near.iter().filter(|hit| all.contains(hit)).count();
-        let found: usize = all.iter().zip(&near).map(same).sum();
-        Ok(found as f64 / all.iter().map(Vec::len).sum::<usize>().max(1) as f64)
+        let find = |effort: Option<usize>| self.search_all(&queries, None, 10, effort);
+        let (all, near) = (find(None)?, find(Some(effort))?);
+        let as_near = |(all, near): (&Vec<Hit>, &Vec<Hit>)| {
+            let least = all.last().map_or(0.0, |last| last.score);
+            near.iter().filter(|hit| hit.score >= least).count()
+        };
+        let found: usize = all.iter().zip(&near).map(as_near).sum();
+        let asked: usize = all.iter().map(Vec::len).sum();
+        Ok(if asked == 0 { 1.0 } else { found as f64 / asked as f64 })
     }
 
     /// The `k` items nearest to a query, of one modality or of all, best first; equal scores in the order of id, then
@@ -204,9 +226,9 @@ impl Index {
         Ok(self.search_all(&[query], modality, k, None)?.remove(0))
     }
 
-    /// [`Self::search`] for each of many queries, several times as fast as one after the other, and the same hits; or, where
-    /// there is a graph and an `effort`, some hundred times as fast and nearly the same: the graph keeps so many items in
-    /// view (at least `k`), which are ranked as in an exact search.
+    /// [`Self::search`] for each of many queries, quicker than one after the other, and the same hits; or, where there is a
+    /// graph and an `effort`, quicker still and nearly the same: the graph keeps so many items in view (at least `k`), which
+    /// are ranked as in an exact search. Where few items are of the modality, all are compared.
     ///
     /// # Errors
     /// As those of [`Self::search`].
@@ -219,6 +241,7 @@ impl Index {
     ) -> Result<Vec<Vec<Hit>>> {
         let units: Result<Vec<Vec<f32>>> = queries.iter().map(|query| self.unit(query)).collect();
         let units = units.map_err(|error| error.within("query"))?;
+        let k = k.min(self.len());
         let of = |item: &Item| modality.is_none_or(|modality| item.modality == modality);
         let there = self.items.iter().filter(|item| of(item)).count();
         if there == 0
@@ -236,19 +259,21 @@ impl Index {
             of(item).then_some((item.id.as_str(), item.modality.as_str()))
         };
         let exact = |queries: &[f32]| nearest(&self.vectors, queries, self.dim, k, &name);
+        let effort = effort.map(|effort| effort.clamp(k.max(1), self.len().max(1)));
         let found = match (&self.graph, effort) {
-            (Some(graph), Some(effort)) => {
-                let effort = effort.max(k);
-                graph.look_at(effort);
-                let one = |query: &Vec<f32>| {
-                    let found = graph.find(query, effort, |position| of(&self.items[position]))?;
-                    // A graph leads past items of a rare modality.
-                    if found.len() < k.min(there) {
-                        return Ok(exact(query).remove(0));
-                    }
-                    Ok(rank(found.into_iter(), |position| dot(self.vector(position), query), k, &name))
+            (Some(graph), Some(effort)) if there > 4 * effort => {
+                let keep = |position: usize| self.items.get(position).is_some_and(of);
+                let one = |query: usize| {
+                    let found = graph.find(&units[query], effort, keep);
+                    let score = |position: usize| dot(self.vector(position), &units[query]);
+                    (found.len() >= k).then(|| rank(found.into_iter(), score, k, &name))
                 };
-                units.par_iter().map(one).collect::<Result<Vec<_>>>()?
+                let found = each(units.len(), one);
+                // A graph may lead past items of a rare modality.
+                let missing = found.iter().zip(&units).filter(|(found, _)| found.is_none());
+                let missing: Vec<f32> = missing.flat_map(|(_, unit)| unit.iter().copied()).collect();
+                let mut compared = exact(&missing).into_iter();
+                found.into_iter().map(|found| found.or_else(|| compared.next()).unwrap_or_default()).collect()
             }
             _ => exact(&units.concat()),
         };
@@ -361,8 +386,9 @@ impl Index {
             if crc32fast::hash(graph.data()) != sum {
                 return Err("its graph is damaged".to_string());
             }
-            let graph = Graph::load(graph.data(), index.len(), index.dim).map_err(|error| error.to_string())?;
-            index.graph = graph.map(Arc::new);
+            // All that it knows stands in the vectors too.
+            index.graph = Graph::load(graph.data(), index.len(), index.dim).ok().map(Arc::new);
+            index.has_unread_graph = index.graph.is_none();
         }
         Ok(index)
     }

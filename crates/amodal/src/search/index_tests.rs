@@ -79,7 +79,7 @@ fn huge_and_tiny_vectors_have_a_direction() {
 #[test]
 fn a_graph_needs_the_feature() {
     let error = index().build_graph().unwrap_err();
-    assert_eq!(error.to_string(), "index: the graph: this amodal was built without it");
+    assert_eq!(error.to_string(), "index: this amodal was built without graphs");
     assert!(error.help().unwrap().contains("--features hnsw"));
 }
 
@@ -106,12 +106,18 @@ fn a_graph_finds_nearly_all() {
     let mut index = clusters();
     assert_eq!((index.has_graph(), index.recall(20, 100).unwrap()), (false, 1.0));
     index.build_graph().unwrap();
+    assert_eq!(Index::new(3, String::new()).recall(64, 300).unwrap(), 1.0);
     let recall = index.recall(64, 300).unwrap();
     assert!((0.98..=1.0).contains(&recall), "{recall}");
     assert!(index.recall(10, 300).unwrap() < recall, "less effort finds less");
     let query = [0.3; 24];
     let exact = index.search_all(&[&query, &query], Some("text"), 5, None).unwrap();
     assert_eq!(index.search_all(&[&query, &query], Some("text"), 5, Some(64)).unwrap(), exact, "scores and order too");
+    // Nothing asked, and more than there is.
+    assert!(index.search_all(&[&query], None, 0, Some(0)).unwrap()[0].is_empty());
+    assert!(index.search_all(&[], None, 3, Some(64)).unwrap().is_empty());
+    let all = index.search_all(&[&query], None, usize::MAX, Some(usize::MAX)).unwrap().remove(0);
+    assert_eq!(all.len(), index.len());
     // Six of three thousand are pictures.
     let found = index.search_all(&[&query], Some("image"), 9, Some(10)).unwrap().remove(0);
     assert_eq!((found.len(), &found), (6, &index.search(&query, Some("image"), 9).unwrap()));
@@ -137,12 +143,42 @@ fn a_file_keeps_the_graph() {
     let of = |index: &Index| index.search_all(&[&query], None, 20, Some(20)).unwrap();
     assert!(loaded.has_graph());
     assert_eq!(of(&loaded), of(&index));
-    // Built anew from what was read, it is the same file.
-    let mut again = loaded.clone();
-    again.graph = None;
-    again.build_graph().unwrap();
-    again.save(&path).unwrap();
-    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    // Built anew from what was read, on any number of threads, it is the same file.
+    for threads in [1, 5] {
+        let mut again = loaded.clone();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| again.build_graph()).unwrap();
+        again.save(&path).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), bytes, "{threads}");
+    }
+    // On more threads than it was made for, all are compared.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(64).build().unwrap();
+    let many = vec![query.as_slice(); 500];
+    let found = pool.install(|| loaded.search_all(&many, None, 20, Some(20))).unwrap();
+    assert!(found.iter().all(|hits| hits.len() == 20));
+    // One of other vectors is left out, and so is one that nobody can read.
+    let mut other = Index::new(24, "m".into());
+    other.add("a", "text", &query, String::new()).unwrap();
+    other.build_graph().unwrap();
+    for graph in [other.graph.as_ref().unwrap().bytes().unwrap(), vec![7; 100]] {
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let (items, vectors) = (file.tensor("items").unwrap(), file.tensor("vectors").unwrap());
+        let view = TensorView::new(Dtype::U8, vec![graph.len()], &graph).unwrap();
+        let header = serde_json::to_string(&Header {
+            version: 1,
+            model: "m".into(),
+            dim: 24,
+            graph: Some(crc32fast::hash(&graph)),
+        });
+        let metadata = Some([(HEADER.to_string(), header.unwrap())].into());
+        let made = serialize([("items", items), ("vectors", vectors), ("graph", view)], metadata).unwrap();
+        let made = Index::parse(&made).unwrap();
+        assert_eq!((made.has_graph(), made.has_unread_graph(), made.len()), (false, true, index.len()));
+    }
+    let mut empty = Index::new(24, "m".into());
+    empty.build_graph().unwrap();
+    empty.save(&path).unwrap();
+    assert!(Index::load(&path).unwrap().search_all(&[&query], None, 3, Some(64)).unwrap()[0].is_empty());
     // The graph is the first of the tensors: the library must not see what is not its own.
     let start = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let graph = SafeTensors::deserialize(&bytes).unwrap().tensor("graph").unwrap().data().to_vec();

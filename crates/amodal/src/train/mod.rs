@@ -123,11 +123,12 @@ pub fn device() -> Device {
 }
 
 impl Trainer {
-    /// A new model for a config whose modalities are fitted.
+    /// A new model for a config whose modalities are fitted; its precision of products is chosen for the whole process.
     ///
     /// # Errors
-    /// [`Error::Config`] from [`Model::new`].
+    /// [`Error::Config`] from [`Model::new`], or if the processor has not that precision.
     pub fn new(config: Config) -> Result<Self> {
+        config.train.precision.choose()?;
         config.train.check().map_err(|error| error.within("train"))?;
         mix::check(&config)?;
         let device = device().autodiff();
