@@ -80,8 +80,16 @@ mod made {
 
         /// Positions that may be nearest to a query, of which so many are kept in view; none where it cannot be searched, as
         /// on more threads than it was made for.
-        pub(in crate::search) fn find(&self, query: &[f32], effort: usize, keep: impl Fn(usize) -> bool) -> Vec<usize> {
-            let found = self.0.filtered_search(query, effort, |key| keep(key as usize));
+        pub(in crate::search) fn find(
+            &self,
+            query: &[f32],
+            effort: usize,
+            keep: Option<&impl Fn(usize) -> bool>,
+        ) -> Vec<usize> {
+            let found = match keep {
+                Some(keep) => self.0.filtered_search(query, effort, |key| keep(key as usize)),
+                None => self.0.search(query, effort),
+            };
             found.map_or_else(|_| Vec::new(), |found| found.keys.into_iter().map(|key| key as usize).collect())
         }
     }
@@ -113,7 +121,7 @@ mod made {
             match *self {}
         }
 
-        pub(in crate::search) fn find(&self, _: &[f32], _: usize, _: impl Fn(usize) -> bool) -> Vec<usize> {
+        pub(in crate::search) fn find(&self, _: &[f32], _: usize, _: Option<&impl Fn(usize) -> bool>) -> Vec<usize> {
             match *self {}
         }
     }

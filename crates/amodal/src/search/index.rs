@@ -27,6 +27,7 @@ pub struct Index {
     items: Vec<Item>,
     vectors: Vec<f32>,                                  // [items, dim]
     positions: HashMap<String, HashMap<String, usize>>, // id → modality → item
+    counts: crate::Named<usize>,                        // items of each modality
     graph: Option<Arc<Graph>>,
     /// Whether the file has a graph that this program cannot read.
     has_unread_graph: bool,
@@ -76,6 +77,7 @@ impl Index {
             items: vec![],
             vectors: vec![],
             positions: HashMap::new(),
+            counts: crate::Named::new(),
             graph: None,
             has_unread_graph: false,
         }
@@ -103,11 +105,7 @@ impl Index {
 
     /// Number of items of each modality.
     pub fn modalities(&self) -> crate::Named<usize> {
-        let mut counts = crate::Named::new();
-        for item in &self.items {
-            *counts.entry(item.modality.clone()).or_default() += 1;
-        }
-        counts
+        self.counts.clone()
     }
 
     /// Refuses to compare embeddings of different models, whose numbers mean different things.
@@ -143,6 +141,7 @@ impl Index {
     fn insert(&mut self, item: Item) {
         let of = self.positions.entry(item.id.clone()).or_default();
         of.insert(item.modality.clone(), self.items.len());
+        *self.counts.entry(item.modality.clone()).or_default() += 1;
         self.items.push(item);
     }
 
@@ -155,7 +154,10 @@ impl Index {
         // From the end, so that the item that moves into a gap is never itself one to remove.
         for position in removed.iter().rev().copied() {
             let last = self.items.len() - 1;
-            self.items.swap_remove(position);
+            let Item { modality, .. } = self.items.swap_remove(position);
+            if let Some(count) = self.counts.get_mut(&modality) {
+                *count -= 1;
+            }
             self.vectors.copy_within(last * self.dim.., position * self.dim);
             self.vectors.truncate(last * self.dim);
             if let Some(moved) = self.items.get(position)
@@ -164,6 +166,7 @@ impl Index {
                 *at = position;
             }
         }
+        self.counts.retain(|_, count| *count > 0);
         removed.len()
     }
 
@@ -243,7 +246,7 @@ impl Index {
         let units = units.map_err(|error| error.within("query"))?;
         let k = k.min(self.len());
         let of = |item: &Item| modality.is_none_or(|modality| item.modality == modality);
-        let there = self.items.iter().filter(|item| of(item)).count();
+        let there = modality.map_or(self.len(), |modality| self.counts.get(modality).copied().unwrap_or(0));
         if there == 0
             && let Some(modality) = modality
             && !self.is_empty()
@@ -264,7 +267,7 @@ impl Index {
             (Some(graph), Some(effort)) if there > 4 * effort => {
                 let keep = |position: usize| self.items.get(position).is_some_and(of);
                 let one = |query: usize| {
-                    let found = graph.find(&units[query], effort, keep);
+                    let found = graph.find(&units[query], effort, modality.is_some().then_some(&keep));
                     let score = |position: usize| dot(self.vector(position), &units[query]);
                     (found.len() >= k).then(|| rank(found.into_iter(), score, k, &name))
                 };
@@ -379,6 +382,7 @@ impl Index {
             if of.insert(item.modality.clone(), index.items.len()).is_some() {
                 return Err(format!("{} of {:?} stands twice", item.modality, item.id));
             }
+            *index.counts.entry(item.modality.clone()).or_default() += 1;
             index.items.push(item);
         }
         if let Some(sum) = header.graph {
