@@ -13,7 +13,7 @@ use amodal::{
         graph::{self, EFFORT},
     },
 };
-use clap::Args;
+use clap::{ArgGroup, Args};
 use std::{
     path::{Path, PathBuf},
     time::Instant,
@@ -104,7 +104,7 @@ impl IndexCommand {
         if graph && !index.has_graph() {
             let begin = Instant::now();
             index.build_graph()?;
-            let took = show::duration(begin.elapsed().as_secs_f64());
+            let took = show::about(begin.elapsed().as_secs_f64());
             let recall = show::number(index.recall(EFFORT, SAMPLES)?, true);
             output.say(format_args!(
                 "a graph in {took}: it finds {recall} of the 10 nearest, asked with some of its vectors"
@@ -121,13 +121,14 @@ impl IndexCommand {
 }
 
 #[derive(Args)]
+#[command(override_usage = "amodal search [OPTIONS] <RUN> <INDEX> <DATA|--by NAME=VALUE>")]
+#[command(group = ArgGroup::new("asked").args(["data", "by"]).required(true).multiple(true))]
 pub(crate) struct Search {
     /// The run folder
     run: PathBuf,
     /// The index file
     index: PathBuf,
     /// A table, each of whose rows is searched for
-    #[arg(required_unless_present = "by")]
     data: Option<PathBuf>,
     /// What to find things like: a path, `-` for stdin, or the text itself; of a table, the modalities that are searched by
     /// [default: all] (repeatable: several are searched by their mean)

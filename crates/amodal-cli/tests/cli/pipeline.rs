@@ -193,7 +193,7 @@ fn an_index_is_made_searched_and_changed() {
     assert_eq!(ran.json_lines().len(), 1, "{ran}");
     ran.says(&["warning: 1 row left out: nothing there to search by"]);
     place.amodal("search run index some.csv --by words").failed(2, &["no modality \"words\"", "image, size, text"]);
-    place.amodal("search run index").failed(2, &["<DATA>"]);
+    place.amodal("search run index").failed(2, &["DATA", "--by"]);
 
     // by a graph too, where amodal is built with it
     if cfg!(feature = "hnsw") {
