@@ -6,7 +6,7 @@ use super::{
     Wide, contiguous,
     extension::*,
     function::{LANES, sum},
-    numbers, tensor, wide,
+    numbers, room, tensor, wide,
 };
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -189,7 +189,7 @@ fn forward(
         .collect();
     let [high, across] = made(height, width, activation);
     let (mut values_made, mut picks) =
-        (vec![0.0; batch * channels * high * across], vec![0; batch * channels * high * across]);
+        (room(batch * channels * high * across), vec![0; batch * channels * high * across]);
     let (plane, lines) = (height * width, mask.len() / batch.max(1));
     let pictures = values_made.par_chunks_mut((channels * high * across).max(1));
     let pictures = pictures.zip(picks.par_chunks_mut((channels * high * across).max(1)));
@@ -230,7 +230,10 @@ impl Wide for Pictures<'_> {
                         };
                         lines_two(row(2 * line), row(2 * line + 1), *factors, made, picks);
                     }
-                    false => picks.fill(NONE), // and zero
+                    false => {
+                        made.fill(0.0);
+                        picks.fill(NONE);
+                    }
                 }
             }
         }
@@ -260,7 +263,10 @@ fn lines_two(
         (Some(first), Some(second)) => (first, second, 0),
         (Some(first), None) => (first, first, 0), // a tie goes to the first
         (None, Some(second)) => (second, second, 2),
-        (None, None) => return picks.fill(NONE),
+        (None, None) => {
+            made.fill(0.0);
+            return picks.fill(NONE);
+        }
     };
     let value = |x: f32| x * factor + offset;
     let pairs = first.chunks_exact(2).zip(second.chunks_exact(2));
@@ -475,7 +481,7 @@ fn spread(saved: &Saved, gradient: &[f32], sums: &[(f32, f32)]) -> Vec<f32> {
     let places = gradient.len() / (batch * channels).max(1);
     let scale = contiguous(saved.scale.clone());
     let count = (batch * plane).max(1) as f32;
-    let mut found = vec![0.0; x.len()];
+    let mut found = room(x.len());
     found.par_chunks_mut(plane.max(1)).enumerate().for_each(|(at, found)| {
         let channel = at % channels;
         let (mean, inverse) = (saved.moments.mean[channel], saved.moments.inverse[channel]);

@@ -9,7 +9,7 @@ use super::{
     matrix::{product, rows_of, turned},
     numbers,
     product::count,
-    tensor, wide,
+    room, tensor, wide,
 };
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -132,8 +132,8 @@ fn forward(queries: &Rows, keys_values: &Rows, hidden: &FlexTensor, sizes: Sizes
     let Sizes { batch, heads, time, keys, dim } = sizes;
     let (head, shape): (usize, [usize; 4]) = (sizes.head(), hidden.shape().dims());
     let hidden = numbers(hidden);
-    let mut made = vec![0.0; batch * time * dim];
-    let mut weights = vec![0.0; batch * heads * time * keys];
+    let mut made = room(batch * time * dim);
+    let mut weights = room(batch * heads * time * keys);
     let all = made.par_chunks_mut((time * dim).max(1)).zip(weights.par_chunks_mut((heads * time * keys).max(1)));
     all.enumerate().for_each(|(at, (made, weights))| {
         let ((queries, apart), (keys_values, far)) = (queries.at(at), keys_values.at(at));
@@ -198,14 +198,14 @@ impl Backward<Flex, 2> for Derivative {
         let Saved { queries, keys_values, weights, sizes } = ops.state;
         let Sizes { batch, heads, time, keys, dim } = sizes;
         let (head, upstream) = (sizes.head(), numbers(&gradient));
-        let mut of_queries = vec![0.0; batch * time * dim];
-        let mut of_keys_values = vec![0.0; batch * keys * 2 * dim];
+        let mut of_queries = room(batch * time * dim);
+        let mut of_keys_values = room(batch * keys * 2 * dim);
         let all =
             of_queries.par_chunks_mut((time * dim).max(1)).zip(of_keys_values.par_chunks_mut((keys * 2 * dim).max(1)));
         all.enumerate().for_each(|(at, (of_queries, of_keys_values))| {
             let ((queries, apart), (keys_values, far)) = (queries.at(at), keys_values.at(at));
             let upstream = &upstream[at * time * dim..][..time * dim];
-            let mut slopes = vec![0.0; time * keys];
+            let mut slopes = room(time * keys);
             for of in 0..heads {
                 let weights = &weights[(at * heads + of) * time * keys..][..time * keys];
                 let (upstream, values) = (&upstream[of * head..], &keys_values[dim + of * head..]);

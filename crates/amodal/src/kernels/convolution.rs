@@ -9,7 +9,7 @@ use super::{
     matrix::{product, rows_of, turned},
     numbers,
     product::count,
-    tensor, wide,
+    room, tensor, wide,
 };
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -316,15 +316,10 @@ fn add(to: &mut [f32], from: &[f32], stride: usize) {
 /// `[batch, output, height, width]` of `x` `[batch, input, height, width]` and `weight` `[output, input, kernel…]`.
 fn forward(geometry: &Geometry, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     let (places, window, group) = (geometry.places(), geometry.window(), geometry.group());
-    let mut made = vec![0.0; geometry.batch * geometry.output * places];
+    let mut made = room(geometry.batch * geometry.output * places);
     let groups = made.par_chunks_mut(group * geometry.output * places);
     groups.zip(x.par_chunks(group * geometry.picture())).for_each_init(
-        || {
-            (
-                vec![0.0; window * group * places],
-                vec![0.0; if group > 1 { geometry.output * group * places } else { 0 }],
-            )
-        },
+        || (room(window * group * places), room(if group > 1 { geometry.output * group * places } else { 0 })),
         |(columns, side), (made, x)| {
             let width = x.len() / geometry.picture() * places;
             for (at, picture) in x.chunks(geometry.picture()).enumerate() {
@@ -371,12 +366,7 @@ fn backward_input(geometry: &Geometry, weight: &[f32], gradient: &[f32]) -> Vec<
     let mut x = vec![0.0; geometry.batch * geometry.picture()];
     let groups = x.par_chunks_mut(group * geometry.picture());
     groups.zip(gradient.par_chunks(group * geometry.output * places)).for_each_init(
-        || {
-            (
-                vec![0.0; window * group * places],
-                vec![0.0; if group > 1 { geometry.output * group * places } else { 0 }],
-            )
-        },
+        || (room(window * group * places), room(if group > 1 { geometry.output * group * places } else { 0 })),
         |(columns, side), (x, gradient)| {
             let width = x.len() / geometry.picture() * places;
             if group > 1 {
@@ -410,9 +400,9 @@ fn backward_weight(geometry: &Geometry, x: &[f32], gradient: &[f32]) -> Vec<f32>
     let parts = x.par_chunks(part * geometry.picture()).zip(gradient.par_chunks(part * geometry.output * places));
     let parts: Vec<Vec<f32>> = parts
         .map(|(x, gradient)| {
-            let mut weight = vec![0.0; geometry.output * window];
-            let mut columns = vec![0.0; window * group * places];
-            let mut side = vec![0.0; if group > 1 { geometry.output * group * places } else { 0 }];
+            let mut weight = room(geometry.output * window);
+            let mut columns = room(window * group * places);
+            let mut side = room(if group > 1 { geometry.output * group * places } else { 0 });
             let groups = x.chunks(group * geometry.picture()).zip(gradient.chunks(group * geometry.output * places));
             for (at, (x, gradient)) in groups.enumerate() {
                 let width = x.len() / geometry.picture() * places;

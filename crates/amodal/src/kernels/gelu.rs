@@ -1,5 +1,5 @@
 //! The Gaussian error linear unit in one pass, on all cores.
-use super::{Wide, contiguous, extension::*, function::normal, numbers, tensor, wide};
+use super::{Wide, contiguous, extension::*, function::normal, numbers, room, tensor, wide};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
@@ -54,7 +54,7 @@ impl Backward<Flex, 1> for Derivative {
 
 /// What `of` makes of each number of `x`, and of `other` beside it.
 fn each(x: &FlexTensor, other: &[f32], of: impl Fn(f32, f32) -> f32 + Copy + Sync) -> FlexTensor {
-    let mut made = vec![0.0; other.len()];
+    let mut made = room(other.len());
     let chunks = made.par_chunks_mut(CHUNK).zip(numbers(x).par_chunks(CHUNK)).zip(other.par_chunks(CHUNK));
     chunks.for_each(|((made, x), other)| wide(Each { made, x, other, of }));
     tensor(made, x.shape())

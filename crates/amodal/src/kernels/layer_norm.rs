@@ -1,5 +1,5 @@
 //! Layer normalisation in one pass forward and one back, on all cores.
-use super::{Wide, contiguous, extension::*, function::sum, numbers, tensor, wide};
+use super::{Wide, contiguous, extension::*, function::sum, numbers, room, tensor, wide};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
@@ -57,7 +57,7 @@ impl Backward<Flex, 3> for Derivative {
         let gradient = contiguous(gradients.consume::<Flex>(&ops.node));
         let (x, scale, moments) = ops.state;
         let (all, width) = (numbers(&x).len(), numbers(&scale).len());
-        let mut found = vec![0.0; all];
+        let mut found = room(all);
         let lots = found.par_chunks_mut(ROWS * width).zip(numbers(&gradient).par_chunks(ROWS * width));
         let lots = lots.zip(numbers(&x).par_chunks(ROWS * width)).zip(moments.par_chunks(ROWS));
         let sums: Vec<(Vec<f32>, Vec<f32>)> = lots
@@ -84,7 +84,7 @@ impl Backward<Flex, 3> for Derivative {
 
 fn forward(x: &FlexTensor, scale: &FlexTensor, shift: &FlexTensor) -> (FlexTensor, Vec<Moments>) {
     let (values, width) = (numbers(x), numbers(scale).len());
-    let mut made = vec![0.0; values.len()];
+    let mut made = room(values.len());
     let mut moments = vec![[0.0; 2]; values.len() / width.max(1)];
     let lots = made.par_chunks_mut(ROWS * width).zip(values.par_chunks(ROWS * width));
     lots.zip(moments.par_chunks_mut(ROWS)).for_each(|((made, x), moments)| {

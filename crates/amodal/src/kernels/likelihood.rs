@@ -3,7 +3,7 @@ use super::{
     Wide, contiguous,
     extension::*,
     function::{exp, largest, sum},
-    numbers, tensor, wide,
+    numbers, room, tensor, wide,
 };
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -69,7 +69,7 @@ impl Backward<Flex, 1> for Derivative {
         let [Some(node)] = ops.parents else { return };
         let Saved { logits, classes, totals, smoothing } = ops.state;
         let [_, width] = logits.shape().dims();
-        let mut found = vec![0.0; numbers(&logits).len()];
+        let mut found = room(numbers(&logits).len());
         let rows =
             found.par_chunks_mut(width).zip(numbers(&logits).par_chunks(width)).with_min_len(CHUNK.div_ceil(width));
         let rows = rows.zip(classes.par_iter().zip(totals.par_iter().zip(numbers(&gradient))));
@@ -126,7 +126,7 @@ impl Wide for Back<'_> {
     #[inline(always)]
     fn run(self) {
         if self.gradient == 0.0 {
-            return;
+            return self.found.fill(0.0);
         }
         let ([most, total], gradient) = (self.total, self.gradient);
         let spread = self.smoothing / self.logits.len() as f32;

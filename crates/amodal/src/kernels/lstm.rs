@@ -7,7 +7,7 @@ use super::{
     matrix::{Panels, new_product, product_panels, rows_of, turned},
     numbers,
     product::count,
-    tensor, wide,
+    room, tensor, wide,
 };
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -93,7 +93,7 @@ fn forward(sizes: Sizes, read: &FlexTensor, weight: &FlexTensor) -> Passed {
     let (rows, row) = (sizes.rows(), sizes.row());
     let weight = Panels::new([dim, 4 * dim], (numbers(weight), rows_of(4 * dim)));
     let mut gates = numbers(read).to_vec();
-    let (mut memories, mut states) = (vec![0.0; gates.len() / 4], vec![0.0; gates.len() / 4]);
+    let (mut memories, mut states) = (room(gates.len() / 4), room(gates.len() / 4));
     let lots = gates.par_chunks_mut(rows * row * 4).zip(memories.par_chunks_mut(rows * row));
     lots.zip(states.par_chunks_mut(rows * row)).for_each(|((gates, memories), states)| {
         let count = states.len() / row;
@@ -193,7 +193,7 @@ fn backward(sizes: Sizes, passed: &Passed, weight: &[f32], gradient: &[f32]) -> 
     let Sizes { time, dim, .. } = sizes;
     let (rows, row) = (sizes.rows(), sizes.row());
     let back = Panels::new([4 * dim, dim], (weight, turned(4 * dim)));
-    let mut found = vec![0.0; passed.gates.len()];
+    let mut found = room(passed.gates.len());
     let lots = found.par_chunks_mut(rows * row * 4).zip(passed.gates.par_chunks(rows * row * 4));
     let lots = lots.zip(passed.memories.par_chunks(rows * row).zip(gradient.par_chunks(rows * row)));
     lots.for_each(|((found, gates), (memories, gradient))| {
@@ -262,12 +262,14 @@ impl Wide for Back<'_> {
             *of_input = of_memory * candidate * slope(*input);
             *of_candidate = of_memory * input * (1.0 - candidate * candidate);
         }
-        if let Some(before) = self.before {
-            for ((of_memory, before), (forget, of_forget)) in
-                self.of_memory.iter().zip(before).zip(forget.iter().zip(of_forget))
-            {
-                *of_forget = of_memory * before * slope(*forget);
+        match self.before {
+            Some(before) => {
+                let forgets = forget.iter().zip(of_forget);
+                for ((of_memory, before), (forget, of_forget)) in self.of_memory.iter().zip(before).zip(forgets) {
+                    *of_forget = of_memory * before * slope(*forget);
+                }
             }
+            None => of_forget.fill(0.0),
         }
         for (of_memory, forget) in self.of_memory.iter_mut().zip(forget) {
             *of_memory *= forget;

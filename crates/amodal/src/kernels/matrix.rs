@@ -1,5 +1,8 @@
-//! The product of matrices in slices, which the `gemm` crate makes.
-use super::bfloat;
+//! The product of matrices in slices: by our own kernels on processors with AVX-512, by the `gemm` crate on others.
+#[cfg(target_arch = "x86_64")]
+use super::avx512;
+#[cfg(target_arch = "x86_64")]
+use super::precision::{Precision, chosen};
 use gemm::Parallelism;
 use rayon::prelude::*;
 
@@ -151,11 +154,14 @@ unsafe fn multiply(
     };
     assert!(last(to, rows, columns) <= room);
     assert!(last(of, rows, inner) <= left.len() && last(by, inner, columns) <= right.len());
-    if !whole && inner > 0 && bfloat::applies() {
+    #[cfg(target_arch = "x86_64")]
+    if inner > 0
+        && let Some(kernel) = avx512::Kernel::of(if whole { Precision::Float32 } else { chosen() })
+    {
         let shared = !matches!(parallelism, Parallelism::None);
         let (left, right) = ((left.as_ptr(), of), (right.as_ptr(), by));
-        // SAFETY: it applies where the processor can, and the last place of each matrix lies within its slice or its room.
-        return unsafe { bfloat::multiply([rows, columns, inner], (made, to), left, right, read, shared) };
+        // SAFETY: the kernel is there, and the last place of each matrix lies within its slice or its room.
+        return unsafe { avx512::multiply(kernel, [rows, columns, inner], (made, to), left, right, read, shared) };
     }
     // SAFETY: the last place of each matrix lies within its slice or its room.
     unsafe {

@@ -37,6 +37,26 @@ pub(crate) fn large_pages<T>(room: &mut Vec<T>) {
     }
 }
 
+/// So many numbers, whichever: for what writes each of them. In tests none is a number, so that one that is not written is
+/// found.
+pub(crate) fn room(count: usize) -> Vec<f32> {
+    let mut room = Vec::<f32>::with_capacity(count);
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    room.resize(count, 0.0);
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    #[allow(unsafe_code)]
+    // SAFETY: the memory is the vector's own, and any bits are a number; after the assembly, which may have written them for
+    // all that the compiler knows, they are settled.
+    unsafe {
+        std::arch::asm!("/* {0} */", in(reg) room.as_mut_ptr(), options(nostack, preserves_flags));
+        room.set_len(count);
+    }
+    if cfg!(test) {
+        room.fill(f32::NAN);
+    }
+    room
+}
+
 /// Asks for what will be read soon.
 #[inline(always)]
 pub(crate) fn prefetch<T>(values: &[T]) {

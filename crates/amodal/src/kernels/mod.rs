@@ -2,7 +2,9 @@
 //! multiplication, counted; and how memory is kept. The only place for `unsafe`.
 mod activation;
 mod attention;
-mod bfloat;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+mod avx512;
 mod convolution;
 mod extension;
 mod function;
@@ -13,6 +15,7 @@ mod linear;
 mod lstm;
 mod matrix;
 pub mod memory;
+mod precision;
 mod product;
 mod spread;
 #[cfg(test)]
@@ -21,7 +24,6 @@ mod wide;
 
 pub use activation::{Activated, Activation, activate};
 pub use attention::attention;
-pub use bfloat::Precision;
 pub use convolution::convolve;
 pub(crate) use function::{exp, sum};
 pub use gelu::gelu;
@@ -30,6 +32,8 @@ pub use likelihood::log_likelihood;
 pub use linear::linear;
 pub use lstm::lstm;
 pub(crate) use matrix::each_with_each;
+use memory::room;
+pub use precision::Precision;
 pub(crate) use product::count;
 pub use product::{matmul, multiply_adds};
 pub use spread::spread;

@@ -1,5 +1,5 @@
 //! Channels to places in one pass, on all cores.
-use super::{Wide, contiguous, extension::*, numbers, tensor, wide};
+use super::{Wide, contiguous, extension::*, numbers, room, tensor, wide};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
@@ -23,7 +23,7 @@ impl Spread for Flex {
     fn spread(x: FlexTensor) -> FlexTensor {
         let [batch, channels, height, width] = x.shape().dims();
         let x = contiguous(x);
-        let mut made = vec![0.0; numbers(&x).len()];
+        let mut made = room(numbers(&x).len());
         let plane = (4 * height * width).max(1);
         made.par_chunks_mut(plane).zip(numbers(&x).par_chunks(plane)).for_each(|(made, x)| {
             wide(Apart { made, x, size: [height, width] });
@@ -52,7 +52,7 @@ impl Backward<Flex, 1> for Derivative {
         let gradient = contiguous(gradients.consume::<Flex>(&ops.node));
         let [Some(node)] = ops.parents else { return };
         let [batch, channels, high, across] = gradient.shape().dims();
-        let mut found = vec![0.0; numbers(&gradient).len()];
+        let mut found = room(numbers(&gradient).len());
         let plane = (high * across).max(1);
         found.par_chunks_mut(plane).zip(numbers(&gradient).par_chunks(plane)).for_each(|(found, gradient)| {
             wide(Together { found, gradient, size: [high / 2, across / 2] });
