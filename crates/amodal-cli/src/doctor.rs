@@ -1,5 +1,6 @@
 //! `amodal doctor`: the machine, the build, and what is missing.
 use crate::{Output, show};
+use amodal::kernels::Precision;
 
 pub(crate) fn run(output: Output) -> anyhow::Result<()> {
     let mut facts = amodal::run::environment();
@@ -7,6 +8,9 @@ pub(crate) fn run(output: Output) -> anyhow::Result<()> {
     let available = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:")).unwrap_or(" unknown");
     facts.insert("memory available".into(), available.trim().to_string());
     facts.insert("cpu features".into(), features().join(" "));
+    for (name, precision) in [("float32", Precision::Float32), ("bfloat16", Precision::Bfloat16)] {
+        facts.insert(format!("{name} by"), precision.kernel().unwrap_or("nothing: not available here").to_string());
+    }
     let mut advice = Vec::new();
     if std::env::var("RAYON_NUM_THREADS").is_ok_and(|threads| threads == "1") {
         advice.push("RAYON_NUM_THREADS=1: training uses one core".to_string());

@@ -191,7 +191,7 @@ pub struct TrainConfig {
     pub cutmix: f64,
     /// Numbers that products in linear layers, convolutions, attention and recurrent layers are made of, in training and when
     /// the run is used: `float32`, or the quicker `bfloat16` on a processor with AVX-512 BF16 (Kalamkar et al. 2019,
-    /// arXiv:1905.12322).
+    /// arXiv:1905.12322) and, quicker still, AMX.
     #[serde(skip_serializing_if = "Precision::is_usual")]
     pub precision: Precision,
     /// Modality whose equal values are kept in one batch, so that each is encoded once (questions about one picture).

@@ -15,6 +15,8 @@ const COLUMNS: usize = 2 * LANES;
 /// Rows (a multiple of each kernel's) and columns that are packed at once.
 const HIGH: usize = 224;
 const WIDE: usize = 32 * COLUMNS;
+/// Rows so few that columns are read where they stand: packing would read them as often as the product does.
+const FEW: usize = 4;
 /// Products below which one thread is quicker than waking another.
 const SMALL: usize = 48 * 48 * 256;
 
@@ -46,6 +48,15 @@ impl Kernel {
         }
     }
 
+    /// The instructions it is made of.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Numbers => "AVX-512",
+            Self::Pairs => "AVX-512 BF16",
+            Self::Tiles => "AMX",
+        }
+    }
+
     /// Rows of a panel.
     fn rows(self) -> usize {
         match self {
@@ -60,6 +71,11 @@ impl Kernel {
             Self::Numbers => 1,
             Self::Pairs | Self::Tiles => 2,
         }
+    }
+
+    /// Lines of the cache that so many numbers take.
+    fn lines(self, depth: usize) -> usize {
+        depth.div_ceil(self.numbers() * LANES)
     }
 
     /// Numbers that are summed over before the sums are written, so that what is packed of them stays in the cache.
@@ -124,7 +140,7 @@ pub(super) unsafe fn multiply(
     let part = all.div_ceil(threads).next_multiple_of(unit);
     if part >= all {
         // SAFETY: the caller's promises are the same.
-        return unsafe { product(kernel, sizes, (made, to), (left, of), (right, by), read) };
+        return unsafe { product(kernel, sizes, (made, to), (left, of), Right::There(right, by), read) };
     }
     let (made, left, right) = (made as usize, left as usize, right as usize); // addresses may go to other threads
     (0..all.div_ceil(part)).into_par_iter().for_each(|at| {
@@ -134,13 +150,70 @@ pub(super) unsafe fn multiply(
         unsafe {
             if rows >= columns {
                 let (made, left) = (made.add(start * to.row), left.add(start * of.row));
-                product(kernel, [count, columns, inner], (made, to), (left, of), (right, by), read);
+                product(kernel, [count, columns, inner], (made, to), (left, of), Right::There(right, by), read);
             } else {
                 let (made, right) = (made.add(start * to.column), right.add(start * by.column));
-                product(kernel, [rows, count, inner], (made, to), (left, of), (right, by), read);
+                product(kernel, [rows, count, inner], (made, to), (left, of), Right::There(right, by), read);
             }
         }
     });
+}
+
+/// Where the right matrix is.
+enum Right<'a> {
+    There(*const f32, Strides),
+    Packed(&'a [Cells]),
+}
+
+/// A right matrix that is packed once for several products.
+pub(super) struct Packed {
+    cells: Vec<Cells>,
+    kernel: Kernel,
+    inner: usize,
+    columns: usize,
+}
+
+impl Packed {
+    /// Of a matrix of so many rows and columns.
+    ///
+    /// # Safety
+    /// The kernel [is there](Kernel::of), and all places lie within memory that is there.
+    pub(super) unsafe fn new(kernel: Kernel, [inner, columns]: [usize; 2], (right, by): (*const f32, Strides)) -> Self {
+        let mut cells = Vec::new();
+        for column in (0..columns).step_by(WIDE) {
+            let wide = WIDE.min(columns - column);
+            for start in (0..inner).step_by(kernel.depth()) {
+                let depth = kernel.depth().min(inner - start);
+                let before = cells.len();
+                cells.resize(before + wide.next_multiple_of(COLUMNS) * kernel.lines(depth), Cells([0; LANES]));
+                let from = right.wrapping_add(start * by.row + column * by.column);
+                // SAFETY: the caller's promises are the same.
+                unsafe { pack_by::<false>(kernel, &mut cells[before..], [wide, depth], from, [by.column, by.row]) };
+            }
+        }
+        Self { cells, kernel, inner, columns }
+    }
+
+    /// Rows and columns.
+    pub(super) fn size(&self) -> [usize; 2] {
+        [self.inner, self.columns]
+    }
+
+    /// [`multiply`] of so many rows by it, on one thread.
+    ///
+    /// # Safety
+    /// That of [`multiply`].
+    pub(super) unsafe fn multiply(
+        &self,
+        rows: usize,
+        made: (*mut f32, Strides),
+        left: (*const f32, Strides),
+        read: bool,
+    ) {
+        let sizes = [rows, self.columns, self.inner];
+        // SAFETY: the caller's promises are the same.
+        unsafe { product(self.kernel, sizes, made, left, Right::Packed(&self.cells), read) };
+    }
 }
 
 /// One thread's. The order of the loops is that of Goto and van de Geijn 2008, doi:10.1145/1356052.1356053.
@@ -150,56 +223,64 @@ unsafe fn product(
     [rows, columns, inner]: [usize; 3],
     (made, to): (*mut f32, Strides),
     (left, of): (*const f32, Strides),
-    (right, by): (*const f32, Strides),
+    right: Right,
     read: bool,
 ) {
+    if let (Kernel::Numbers, 1..=FEW, Right::There(right, by)) = (kernel, rows, &right)
+        && (by.column == 1 || by.row == 1)
+        && to.column == 1
+    {
+        // SAFETY: the caller's promises are the same.
+        return unsafe { few([rows, columns, inner], (made, to.row), (left, of), (*right, *by), read) };
+    }
     ROOM.with_borrow_mut(|room| {
-        let (height, numbers) = (kernel.rows(), kernel.numbers());
-        let cells = |depth: usize| depth.div_ceil(numbers).next_multiple_of(LANES);
-        let most = cells(kernel.depth().min(inner));
-        let of_left = HIGH.min(rows).next_multiple_of(height) * most / LANES;
-        let of_right = WIDE.min(columns).next_multiple_of(COLUMNS) * most / LANES;
+        let height = kernel.rows();
+        let most = kernel.lines(kernel.depth().min(inner));
+        let of_left = HIGH.min(rows).next_multiple_of(height) * most;
+        let of_right = match right {
+            Right::There(..) => WIDE.min(columns).next_multiple_of(COLUMNS) * most,
+            Right::Packed(_) => 0,
+        };
         if room.len() < of_left + of_right {
             room.resize(of_left + of_right, Cells([0; LANES]));
         }
         let (packed_left, packed_right) = room.split_at_mut(of_left);
         let tiles = (kernel == Kernel::Tiles).then(Tiles::begin);
+        let mut already = 0;
         for column in (0..columns).step_by(WIDE) {
             let wide = WIDE.min(columns - column);
             for start in (0..inner).step_by(kernel.depth()) {
                 let depth = kernel.depth().min(inner - start);
-                let cells = cells(depth);
+                let (lines, cells) = (kernel.lines(depth), depth.div_ceil(kernel.numbers()));
                 let read = read || start > 0;
                 // SAFETY: all places are within the matrices, as the caller promises.
                 unsafe {
-                    let from = right.add(start * by.row + column * by.column);
-                    let strides = [by.column, by.row];
-                    match numbers {
-                        1 => pack::<false, false>(packed_right, COLUMNS, [wide, depth], from, strides),
-                        _ => pack::<true, false>(packed_right, COLUMNS, [wide, depth], from, strides),
-                    }
+                    let packed_right = match right {
+                        Right::There(right, by) => {
+                            let from = right.add(start * by.row + column * by.column);
+                            pack_by::<false>(kernel, packed_right, [wide, depth], from, [by.column, by.row]);
+                            &*packed_right
+                        }
+                        Right::Packed(all) => &all[already..],
+                    };
+                    already += wide.next_multiple_of(COLUMNS) * lines;
                     for row in (0..rows).step_by(HIGH) {
                         let high = HIGH.min(rows - row);
                         let from = left.add(row * of.row + start * of.column);
-                        let strides = [of.row, of.column];
-                        match numbers {
-                            1 => pack::<false, true>(packed_left, height, [high, depth], from, strides),
-                            _ => pack::<true, true>(packed_left, height, [high, depth], from, strides),
-                        }
+                        pack_by::<true>(kernel, packed_left, [high, depth], from, [of.row, of.column]);
                         for at in (0..wide).step_by(COLUMNS) {
-                            let right = &packed_right[at * cells / LANES..][..COLUMNS * cells / LANES];
+                            let right = &packed_right[at * lines..][..COLUMNS * lines];
                             let columns = COLUMNS.min(wide - at);
                             for up in (0..high).step_by(height) {
-                                let left = &packed_left[up * cells / LANES..][..height * cells / LANES];
-                                let place = made.add((row + up) * to.row + (column + at) * to.column);
+                                let left = &packed_left[up * lines..][..height * lines];
+                                let place = (made.add((row + up) * to.row + (column + at) * to.column), to);
                                 let size = [height.min(high - up), columns];
-                                let count = depth.div_ceil(numbers);
                                 match (&tiles, kernel) {
-                                    (Some(tiles), _) => tiles.sum((place, to), left, right, size, read),
+                                    (Some(tiles), _) => tiles.sum(place, left, right, size, read),
                                     (_, Kernel::Numbers) => {
-                                        registers::<false>((place, to), left, right, count, size, read);
+                                        registers::<false>(place, left, right, cells, size, read);
                                     }
-                                    _ => registers::<true>((place, to), left, right, count, size, read),
+                                    _ => registers::<true>(place, left, right, cells, size, read),
                                 }
                             }
                         }
@@ -208,6 +289,82 @@ unsafe fn product(
             }
         }
     });
+}
+
+/// Few rows by columns whose numbers stand side by side, or whose rows' do; each sum in the order of the other way.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+unsafe fn few(
+    [rows, columns, inner]: [usize; 3],
+    (made, to): (*mut f32, usize),
+    (left, of): (*const f32, Strides),
+    (right, by): (*const f32, Strides),
+    read: bool,
+) {
+    const PART: usize = 16 * COLUMNS;
+    let depth = Kernel::Numbers.depth();
+    for column in (0..columns).step_by(PART) {
+        let wide = PART.min(columns - column);
+        for start in (0..inner).step_by(depth) {
+            let mut sums = [[_mm512_setzero_ps(); PART / LANES]; FEW];
+            let end = inner.min(start + depth);
+            // SAFETY: the places are within the matrices, and what is not in a mask is not read.
+            unsafe {
+                let factor = |row: usize, at: usize| _mm512_set1_ps(*left.add(row * of.row + at * of.column));
+                if by.column == 1 {
+                    for at in start..end {
+                        let line = right.wrapping_add(at * by.row + column);
+                        for (row, sums) in sums.iter_mut().enumerate().take(rows) {
+                            let factor = factor(row, at);
+                            for (part, sum) in sums.iter_mut().enumerate().take(wide.div_ceil(LANES)) {
+                                let part = part * LANES;
+                                let values = _mm512_maskz_loadu_ps(first(wide - part), line.wrapping_add(part));
+                                *sum = _mm512_fmadd_ps(factor, values, *sum);
+                            }
+                        }
+                    }
+                } else {
+                    for (part, lane) in (0..wide).step_by(LANES).enumerate() {
+                        for at in (start..end).step_by(LANES) {
+                            let from = right.wrapping_add((column + lane) * by.column + at);
+                            let cells = by_lane::<false>(from, LANES.min(wide - lane), end - at, by.column);
+                            for (at, cells) in (at..end).zip(turned(cells)) {
+                                for (row, sums) in sums.iter_mut().enumerate().take(rows) {
+                                    let values = _mm512_castsi512_ps(cells);
+                                    sums[part] = _mm512_fmadd_ps(factor(row, at), values, sums[part]);
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            for (row, sums) in sums.iter().enumerate().take(rows) {
+                for (pair, sums) in sums.as_chunks().0.iter().enumerate().take(wide.div_ceil(COLUMNS)) {
+                    let place = made.wrapping_add(row * to + column + pair * COLUMNS);
+                    // SAFETY: so many columns are there.
+                    unsafe { write((place, 1), *sums, COLUMNS.min(wide - pair * COLUMNS), read || start > 0) };
+                }
+            }
+        }
+    }
+}
+
+/// [`pack`] for a kernel, in panels of its rows if `BY_LANE`, else of columns.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+unsafe fn pack_by<const BY_LANE: bool>(
+    kernel: Kernel,
+    to: &mut [Cells],
+    sizes: [usize; 2],
+    from: *const f32,
+    strides: [usize; 2],
+) {
+    let width = if BY_LANE { kernel.rows() } else { COLUMNS };
+    // SAFETY: the caller's promises are the same.
+    unsafe {
+        match kernel.numbers() {
+            1 => pack::<false, BY_LANE>(to, width, sizes, from, strides),
+            _ => pack::<true, BY_LANE>(to, width, sizes, from, strides),
+        }
+    }
 }
 
 /// A line of the cache: sixteen numbers of 32 bits, or pairs of 16.
@@ -383,6 +540,7 @@ impl Tiles {
             // added to what is there in the tile, as where it is whole
             self.whole(sums.as_mut_ptr().cast(), COLUMNS, left, right, read);
             for (row, sums) in sums.iter().enumerate().take(rows) {
+                let sums = [0, LANES].map(|half| _mm512_loadu_ps(sums[half..].as_ptr()));
                 write((made.add(row * to.row), to.column), sums, columns, false);
             }
         }
@@ -510,30 +668,38 @@ unsafe fn tile<const PAIRS: bool, const ROWS: usize>(
         }
     }
     for (row, sums) in sums.into_iter().enumerate() {
-        // SAFETY: the same bits; only so many rows and columns are read and written, which the caller promises to be there.
-        unsafe {
-            write((made.add(row * to.row), to.column), &transmute::<[__m512; 2], [f32; COLUMNS]>(sums), columns, read)
-        };
+        // SAFETY: only so many rows and columns are read and written, which the caller promises to be there.
+        unsafe { write((made.add(row * to.row), to.column), sums, columns, read) };
     }
 }
 
 /// Writes the sums of a row, so many of which are wanted.
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn write((made, step): (*mut f32, usize), sums: &[f32; COLUMNS], columns: usize, read: bool) {
+unsafe fn write((made, step): (*mut f32, usize), sums: [__m512; 2], columns: usize, read: bool) {
     // SAFETY: only so many columns are read and written, which the caller promises to be there.
     unsafe {
         if step == 1 {
-            for (half, sums) in sums.as_chunks::<LANES>().0.iter().enumerate() {
+            for (half, sum) in sums.into_iter().enumerate() {
                 let made = made.wrapping_add(half * LANES);
                 let mask = first(columns.saturating_sub(half * LANES));
                 let before = _mm512_maskz_loadu_ps(if read { mask } else { 0 }, made);
-                _mm512_mask_storeu_ps(made, mask, _mm512_add_ps(_mm512_loadu_ps(sums.as_ptr()), before));
+                _mm512_mask_storeu_ps(made, mask, _mm512_add_ps(sum, before));
             }
-            return;
+        } else {
+            scatter((made, step), transmute::<[__m512; 2], [f32; COLUMNS]>(sums), columns, read);
         }
-        for (column, sum) in sums.iter().enumerate().take(columns) {
+    }
+}
+
+/// [`write`] of columns that stand apart.
+#[cold]
+unsafe fn scatter((made, step): (*mut f32, usize), sums: [f32; COLUMNS], columns: usize, read: bool) {
+    for (column, sum) in sums.into_iter().enumerate().take(columns) {
+        // SAFETY: only so many columns are read and written, which the caller promises to be there.
+        unsafe {
             let made = made.add(column * step);
-            *made = if read { *made + sum } else { *sum };
+            *made = if read { *made + sum } else { sum };
         }
     }
 }
@@ -576,6 +742,7 @@ mod tests {
             [31, 2100, 47],
             [225, 65, 33],
             [64, 64, 800],
+            [3, 1100, 600],
         ];
         for (kernel, [rows, columns, inner]) in
             kernels().into_iter().flat_map(|kernel| sizes.map(|size| (kernel, size)))
@@ -611,6 +778,15 @@ mod tests {
                     }
                 }
                 assert_eq!(make(false, true), new, "the same on all cores");
+                if to.column == 1 {
+                    let mut made = before.clone();
+                    // SAFETY: the matrices are as large as is said.
+                    unsafe {
+                        let packed = Packed::new(kernel, [inner, columns], (right.as_ptr(), by));
+                        packed.multiply(rows, (made.as_mut_ptr(), to), (left.as_ptr(), of), true);
+                    }
+                    assert_eq!(made, added, "the same where the right matrix was packed before");
+                }
             }
         }
     }

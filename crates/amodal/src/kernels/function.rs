@@ -5,11 +5,14 @@
 pub(crate) fn exp(x: f32) -> f32 {
     // e^x = 2^whole · 2^part, the second by its Taylor series
     let power = (x * std::f32::consts::LOG2_E).clamp(-127.0, 127.0);
-    let whole = power.round_ties_even();
+    // beside a number this large only whole ones have bits, the last ones
+    const LARGE: f32 = 12_582_912.0;
+    let shifted = power + LARGE;
+    let whole = shifted - LARGE;
     let part = (power - whole) * std::f32::consts::LN_2;
     let series = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0];
     let fraction = series.iter().fold(0.0_f32, |sum, factor| sum.mul_add(part, *factor));
-    fraction * f32::from_bits((((whole as i32) + 127) << 23) as u32)
+    fraction * f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23))
 }
 
 /// The share of a normal distribution below `x`, and its density there: the first to 1e-7 (Abramowitz and Stegun 1964,

@@ -14,17 +14,24 @@ const LANES: usize = 16;
 /// Columns of a [`Panels`] that lie together.
 const PANEL: usize = 128;
 
-/// A matrix of which some columns lie together: few rows are multiplied by it again and again, and `gemm` copies each panel
-/// quicker than rows that are far apart.
-pub(super) struct Panels {
-    values: Vec<f32>,
-    rows: usize,
-    columns: usize,
+/// A matrix that few rows are multiplied by again and again, in the order in which products read it.
+pub(super) enum Panels {
+    #[cfg(target_arch = "x86_64")]
+    Packed(avx512::Packed),
+    /// Some columns together: `gemm` copies each panel quicker than rows that are far apart.
+    Plain { values: Vec<f32>, rows: usize, columns: usize },
 }
 
 impl Panels {
     /// Of a matrix of so many rows and columns.
     pub(super) fn new([rows, columns]: [usize; 2], (from, strides): (&[f32], Strides)) -> Self {
+        assert!(last(strides, rows, columns) <= from.len());
+        #[cfg(target_arch = "x86_64")]
+        if let Some(kernel) = avx512::Kernel::of(chosen()) {
+            #[allow(unsafe_code)]
+            // SAFETY: the kernel is there, and the last place of the matrix lies within its slice.
+            return Self::Packed(unsafe { avx512::Packed::new(kernel, [rows, columns], (from.as_ptr(), strides)) });
+        }
         let mut values = Vec::with_capacity(rows * columns);
         for start in (0..columns).step_by(PANEL) {
             for row in 0..rows {
@@ -32,22 +39,44 @@ impl Panels {
                 values.extend((start..start + count).map(|column| from[row * strides.row + column * strides.column]));
             }
         }
-        Self { values, rows, columns }
+        Self::Plain { values, rows, columns }
     }
 }
 
-/// [`product`] by a matrix in panels: `rows` of `left`.
+/// [`product`] of so many rows by a matrix in panels, from as many numbers a row as it has rows.
 pub(super) fn product_panels(
-    rows: usize,
+    count: usize,
     (made, to): (&mut [f32], Strides),
-    left: (&[f32], Strides),
+    (left, of): (&[f32], Strides),
     right: &Panels,
     read: bool,
 ) {
-    for (at, panel) in right.values.chunks(PANEL * right.rows).enumerate() {
-        let count = PANEL.min(right.columns - at * PANEL);
-        let room = (&mut made[at * PANEL * to.column..], to);
-        product([rows, count, right.rows], room, left, (panel, rows_of(count)), read);
+    match right {
+        #[cfg(target_arch = "x86_64")]
+        Panels::Packed(packed) => {
+            let [rows, columns] = packed.size();
+            assert!(last(to, count, columns) <= made.len() && last(of, count, rows) <= left.len());
+            #[allow(unsafe_code)]
+            // SAFETY: the last place of each matrix lies within its slice, and `made` is borrowed alone.
+            unsafe {
+                packed.multiply(count, (made.as_mut_ptr(), to), (left.as_ptr(), of), read);
+            }
+        }
+        Panels::Plain { values, rows, columns } => {
+            for (at, panel) in values.chunks(PANEL * rows).enumerate() {
+                let some = PANEL.min(columns - at * PANEL);
+                let room = (&mut made[at * PANEL * to.column..], to);
+                product([count, some, *rows], room, (left, of), (panel, rows_of(some)), read);
+            }
+        }
+    }
+}
+
+/// How far a matrix of so many rows and columns reaches.
+fn last(strides: Strides, rows: usize, columns: usize) -> usize {
+    match rows * columns {
+        0 => 0,
+        _ => (rows - 1) * strides.row + (columns - 1) * strides.column + 1,
     }
 }
 
@@ -148,10 +177,6 @@ unsafe fn multiply(
     parallelism: Parallelism,
     whole: bool,
 ) {
-    let last = |strides: Strides, rows: usize, columns: usize| match rows * columns {
-        0 => 0,
-        _ => (rows - 1) * strides.row + (columns - 1) * strides.column + 1,
-    };
     assert!(last(to, rows, columns) <= room);
     assert!(last(of, rows, inner) <= left.len() && last(by, inner, columns) <= right.len());
     #[cfg(target_arch = "x86_64")]

@@ -34,6 +34,15 @@ impl Precision {
         self == Self::Float32 || has
     }
 
+    /// What makes products of matrices in it on this processor.
+    pub fn kernel(self) -> Option<&'static str> {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(kernel) = super::avx512::Kernel::of(self) {
+            return Some(kernel.name());
+        }
+        (self == Self::Float32).then_some("gemm")
+    }
+
     /// Makes all further products in linear layers, convolutions, attention and recurrent layers in it, on all threads of the
     /// process. Scores of alignment and of searches stay in 32 bits.
     ///
