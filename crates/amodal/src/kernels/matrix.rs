@@ -188,7 +188,26 @@ unsafe fn multiply(
         // SAFETY: the kernel is there, and the last place of each matrix lies within its slice or its room.
         return unsafe { avx512::multiply(kernel, [rows, columns, inner], (made, to), left, right, read, shared) };
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = whole; // all products are
     // SAFETY: the last place of each matrix lies within its slice or its room.
+    unsafe { by_gemm([rows, columns, inner], (made, to), (left, of), (right, by), read, parallelism) }
+}
+
+/// [`multiply`] by the `gemm` crate.
+///
+/// # Safety
+/// That of [`multiply`]; the last place of each matrix lies within its slice or its room.
+#[allow(unsafe_code)]
+unsafe fn by_gemm(
+    [rows, columns, inner]: [usize; 3],
+    (made, to): (*mut f32, Strides),
+    (left, of): (&[f32], Strides),
+    (right, by): (&[f32], Strides),
+    read: bool,
+    parallelism: Parallelism,
+) {
+    // SAFETY: the caller's promises are the same.
     unsafe {
         gemm::gemm(
             rows,
@@ -243,5 +262,22 @@ mod tests {
         let mut made = [9.0; 7];
         each_with_each(&left, &right, 2, &mut made);
         assert_eq!(made, [1.0, 2.0, 1.0, 3.0, 4.0, 1.0, 9.0]);
+    }
+
+    /// Processors with kernels of our own have no other use of it.
+    #[test]
+    fn products_by_gemm_are_the_same() {
+        let (left, right): (Vec<f32>, Vec<f32>) =
+            ((0..21).map(|at| at as f32).collect(), (0..35).map(|at| (at % 9) as f32).collect());
+        let (mut made, mut other) = ([1.0; 15], [1.0; 15]);
+        let (left, right) = ((&left[..], rows_of(7)), (&right[..], turned(7)));
+        product([3, 5, 7], (&mut made, rows_of(5)), left, right, true);
+        #[allow(unsafe_code)]
+        // SAFETY: the matrices are as large as is said.
+        unsafe {
+            by_gemm([3, 5, 7], (other.as_mut_ptr(), rows_of(5)), left, right, true, Parallelism::None);
+        }
+        assert_eq!(made, other);
+        assert_eq!(made[6], 1.0 + (7..14).zip((7..14).map(|at| at % 9)).map(|(a, b)| (a * b) as f32).sum::<f32>());
     }
 }

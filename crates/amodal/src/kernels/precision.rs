@@ -59,6 +59,7 @@ impl Precision {
 }
 
 /// What was chosen.
+#[cfg(target_arch = "x86_64")]
 pub(super) fn chosen() -> Precision {
     if HALF.load(Ordering::Relaxed) { Precision::Bfloat16 } else { Precision::Float32 }
 }
