@@ -19,6 +19,9 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData, activation::sigmoid
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Middle and deviation of a time's logit in training: most of them nearer to noise, where what is drawn is decided (Li and
+/// He 2025, arXiv:2511.13720, table 3).
+const TIME: [f64; 2] = [-0.8, 0.8];
 /// The least that the rest of the way counts as, so that no error weighs without bound.
 const REST: f64 = 0.05;
 
@@ -46,9 +49,6 @@ pub struct FlowConfig {
     pub withheld: f64,
     /// How many times as far as what is asked for leads from what is drawn without it; 1: as learned.
     pub guidance: f64,
-    /// Middle and deviation of the logit of the times that training draws, from noise (0) to what is drawn (1): the lower the
-    /// middle, the more of training goes to what is decided early (Esser et al. 2024, arXiv:2403.03206).
-    pub time: [f64; 2],
     /// Steps from noise to what is drawn; in each the network is asked twice, in the last
     /// once.
     pub steps: usize,
@@ -66,7 +66,6 @@ impl Default for FlowConfig {
             span: 2,
             withheld: 0.1,
             guidance: 2.0,
-            time: [-0.8, 0.8],
             steps: 10,
             dropout: 0.0,
         }
@@ -83,8 +82,6 @@ impl FlowConfig {
         within("steps", self.steps as f64, 1.0, 1000.0)?;
         within("withheld", self.withheld, 0.0, 0.9)?;
         within("guidance", self.guidance, 0.0, 100.0)?;
-        within("time[0]", self.time[0], -10.0, 10.0)?;
-        within("time[1]", self.time[1], 0.0, 10.0)?;
         let ((medium, size), device, dim) = (Medium::of(build)?, build.device, self.dim);
         let [frames, channels, height, width] = size;
         let side = |size: usize| self.patch.min(size);
@@ -118,7 +115,6 @@ impl FlowConfig {
             num_heads: self.num_heads,
             withheld: self.withheld,
             guidance: self.guidance,
-            times: self.time,
             steps: self.steps,
         })
     }
@@ -152,7 +148,6 @@ pub struct Flow {
     num_heads: usize,
     withheld: f64,
     guidance: f64,
-    times: [f64; 2],
     steps: usize,
 }
 
@@ -277,7 +272,7 @@ impl Flow {
     /// otherwise, so that losses can be compared.
     fn chances(&self, batch: usize, device: &Device) -> (Tensor<5>, Tensor<1>, Tensor<2>) {
         let [frames, channels, height, width] = self.size;
-        let [middle, deviation] = self.times;
+        let [middle, deviation] = TIME;
         let shape = [batch, frames, channels, height, width];
         if device.is_autodiff() {
             let time = Tensor::random([batch], Distribution::Normal(middle, deviation), device);
