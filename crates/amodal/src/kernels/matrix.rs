@@ -99,17 +99,17 @@ pub(super) fn product(
     #[allow(unsafe_code)]
     // SAFETY: `made` is borrowed alone, and holds numbers.
     unsafe {
-        multiply(sizes, room, left, right, read, Parallelism::None, false);
+        multiply(sizes, room, left, right, read, false, false);
     }
 }
 
 /// `made = made + left · right` on all cores, `made` row by row.
 pub(super) fn add_product(sizes: [usize; 3], made: &mut [f32], left: (&[f32], Strides), right: (&[f32], Strides)) {
-    let room = (made.as_mut_ptr(), made.len());
+    let room = (made.as_mut_ptr(), made.len(), rows_of(sizes[1]));
     #[allow(unsafe_code)]
     // SAFETY: `made` is borrowed alone, and holds numbers.
     unsafe {
-        multiply_on_all(sizes, room, left, right, true);
+        multiply(sizes, room, left, right, true, true, false);
     }
 }
 
@@ -120,50 +120,17 @@ pub(super) fn new_product(sizes: [usize; 3], left: (&[f32], Strides), right: (&[
         return vec![0.0; rows * columns];
     }
     let mut made = Vec::<f32>::with_capacity(rows * columns);
-    let room = (made.as_mut_ptr(), made.capacity());
+    let room = (made.as_mut_ptr(), made.capacity(), rows_of(columns));
     #[allow(unsafe_code)]
     // SAFETY: the vector has room for all numbers, none is read, and each is written.
     unsafe {
-        multiply_on_all(sizes, room, left, right, false);
+        multiply(sizes, room, left, right, false, true, false);
         made.set_len(rows * columns);
     }
     made
 }
 
-/// [`multiply`] on all cores. `gemm` splits the rows, which are too few here where the right matrix is large and each thread
-/// would copy all of it: then each takes some columns.
-///
-/// # Safety
-/// That of [`multiply`].
-#[allow(unsafe_code)]
-unsafe fn multiply_on_all(
-    sizes: [usize; 3],
-    (made, room): (*mut f32, usize),
-    left: (&[f32], Strides),
-    (right, by): (&[f32], Strides),
-    read: bool,
-) {
-    let [rows, columns, inner] = sizes;
-    let part = columns.div_ceil(rayon::current_num_threads()).next_multiple_of(LANES);
-    if !(2..=FEW).contains(&rows) || columns < MANY || part >= columns {
-        let to = rows_of(columns);
-        // SAFETY: the caller's promises are the same.
-        return unsafe { multiply(sizes, (made, room, to), left, (right, by), read, Parallelism::Rayon(0), false) };
-    }
-    let made = made as usize; // an address may go to other threads
-    assert!(rows * columns <= room);
-    (0..columns.div_ceil(part)).into_par_iter().for_each(|at| {
-        let (start, count) = (at * part, part.min(columns - at * part));
-        let right = (&right[(start * by.column).min(right.len())..], by);
-        // SAFETY: each thread writes columns of its own, all within the room.
-        unsafe {
-            let made = ((made as *mut f32).add(start), room - start, rows_of(columns));
-            multiply([rows, count, inner], made, left, right, read, Parallelism::None, false);
-        }
-    });
-}
-
-/// [`product`], into room of so many numbers; `whole`: in 32 bits, whatever precision was chosen.
+/// [`product`], into room of so many numbers; `shared`: on all cores; `whole`: in 32 bits, whatever precision was chosen.
 ///
 /// # Safety
 /// Nobody else may use the room meanwhile; where it is `read`, it must hold numbers.
@@ -174,7 +141,7 @@ unsafe fn multiply(
     (left, of): (&[f32], Strides),
     (right, by): (&[f32], Strides),
     read: bool,
-    parallelism: Parallelism,
+    shared: bool,
     whole: bool,
 ) {
     assert!(last(to, rows, columns) <= room);
@@ -183,7 +150,6 @@ unsafe fn multiply(
     if inner > 0
         && let Some(kernel) = avx512::Kernel::of(if whole { Precision::Float32 } else { chosen() })
     {
-        let shared = !matches!(parallelism, Parallelism::None);
         let (left, right) = ((left.as_ptr(), of), (right.as_ptr(), by));
         // SAFETY: the kernel is there, and the last place of each matrix lies within its slice or its room.
         return unsafe { avx512::multiply(kernel, [rows, columns, inner], (made, to), left, right, read, shared) };
@@ -191,10 +157,11 @@ unsafe fn multiply(
     #[cfg(not(target_arch = "x86_64"))]
     let _ = whole; // all products are
     // SAFETY: the last place of each matrix lies within its slice or its room.
-    unsafe { by_gemm([rows, columns, inner], (made, to), (left, of), (right, by), read, parallelism) }
+    unsafe { by_gemm([rows, columns, inner], (made, to), (left, of), (right, by), read, shared) }
 }
 
-/// [`multiply`] by the `gemm` crate.
+/// [`multiply`] by the `gemm` crate, which splits the rows between threads. They are too few where the right matrix is large
+/// and each thread would copy all of it: then each takes some columns.
 ///
 /// # Safety
 /// That of [`multiply`]; the last place of each matrix lies within its slice or its room.
@@ -205,8 +172,21 @@ unsafe fn by_gemm(
     (left, of): (&[f32], Strides),
     (right, by): (&[f32], Strides),
     read: bool,
-    parallelism: Parallelism,
+    shared: bool,
 ) {
+    let part = columns.div_ceil(rayon::current_num_threads()).next_multiple_of(LANES);
+    if shared && (2..=FEW).contains(&rows) && columns >= MANY && part < columns {
+        let made = made as usize; // an address may go to other threads
+        return (0..columns.div_ceil(part)).into_par_iter().for_each(|at| {
+            let (start, count) = (at * part, part.min(columns - at * part));
+            let right = (&right[(start * by.column).min(right.len())..], by);
+            // SAFETY: each thread writes columns of its own.
+            unsafe {
+                let made = ((made as *mut f32).add(start * to.column), to);
+                by_gemm([rows, count, inner], made, (left, of), right, read, false);
+            }
+        });
+    }
     // SAFETY: the caller's promises are the same.
     unsafe {
         gemm::gemm(
@@ -228,7 +208,7 @@ unsafe fn by_gemm(
             false,
             false,
             false,
-            parallelism,
+            if shared { Parallelism::Rayon(0) } else { Parallelism::None },
         );
     }
 }
@@ -248,7 +228,7 @@ pub(crate) fn each_with_each(left: &[f32], right: &[f32], dim: usize, made: &mut
     #[allow(unsafe_code)]
     // SAFETY: `made` is borrowed alone.
     unsafe {
-        multiply(sizes, room, (left, rows_of(dim)), (right, turned(dim)), false, Parallelism::None, true);
+        multiply(sizes, room, (left, rows_of(dim)), (right, turned(dim)), false, false, true);
     }
 }
 
@@ -267,17 +247,24 @@ mod tests {
     /// Processors with kernels of our own have no other use of it.
     #[test]
     fn products_by_gemm_are_the_same() {
-        let (left, right): (Vec<f32>, Vec<f32>) =
-            ((0..21).map(|at| at as f32).collect(), (0..35).map(|at| (at % 9) as f32).collect());
-        let (mut made, mut other) = ([1.0; 15], [1.0; 15]);
-        let (left, right) = ((&left[..], rows_of(7)), (&right[..], turned(7)));
-        product([3, 5, 7], (&mut made, rows_of(5)), left, right, true);
-        #[allow(unsafe_code)]
-        // SAFETY: the matrices are as large as is said.
-        unsafe {
-            by_gemm([3, 5, 7], (other.as_mut_ptr(), rows_of(5)), left, right, true, Parallelism::None);
+        let numbers = |count: usize| -> Vec<f32> { (0..count).map(|at| (at * 5 % 9) as f32).collect() };
+        for [rows, columns, inner] in [[3, 5, 7], [4, 700, 7], [130, 6, 9]] {
+            let (left, right) = (numbers(rows * inner), numbers(inner * columns));
+            let (left, right) = ((&left[..], rows_of(inner)), (&right[..], turned(inner)));
+            let mut made = vec![1.0; rows * columns];
+            add_product([rows, columns, inner], &mut made, left, right);
+            for shared in [false, true] {
+                let mut other = vec![1.0; rows * columns];
+                #[allow(unsafe_code)]
+                // SAFETY: the matrices are as large as is said.
+                unsafe {
+                    let room = (other.as_mut_ptr(), rows_of(columns));
+                    by_gemm([rows, columns, inner], room, left, right, true, shared);
+                }
+                assert_eq!(made, other, "{rows} × {columns}, shared: {shared}");
+            }
+            let sum: f32 = (0..inner).map(|at| left.0[inner + at] * right.0[2 * inner + at]).sum();
+            assert_eq!(made[columns + 2], 1.0 + sum);
         }
-        assert_eq!(made, other);
-        assert_eq!(made[6], 1.0 + (7..14).zip((7..14).map(|at| at % 9)).map(|(a, b)| (a * b) as f32).sum::<f32>());
     }
 }
