@@ -23,11 +23,12 @@ const ROWS: usize = 256;
 pub(crate) struct Convert {
     /// The run folder
     run: PathBuf,
-    /// A table instead of --from; each row of the split is converted
-    #[arg(required_unless_present = "from", conflicts_with = "from")]
+    /// A table, of which each row of the split is converted
+    #[arg(required_unless_present = "from")]
     data: Option<PathBuf>,
-    /// What is converted: a path, `-` for stdin, or the text itself (repeatable)
-    #[arg(long, value_name = "NAME=VALUE")]
+    /// What is converted: a path, `-` for stdin, or the text itself; of a table, the modalities that are
+    /// read [default: all] (repeatable)
+    #[arg(long, value_name = "NAME=VALUE|NAME")]
     from: Vec<String>,
     /// What it becomes: a task, its column, or a type (`text`, `image`, `audio`, `video`)
     #[arg(long, value_name = "NAME")]
@@ -189,7 +190,13 @@ impl Convert {
             let error = Error::config("--via", "is for one value");
             return Err(error.with_help("convert the table to the one, and the table made of it to the other").into());
         }
-        let step = run.conversion(&[], &self.to)?;
+        if let Some(given) = self.from.iter().find(|given| given.contains('=')) {
+            let error = Error::config("--from", format!("`{given}` is one value, and a table is given too"));
+            return Err(error.with_help("leave out the value or the table").into());
+        }
+        let given: Vec<&str> = self.from.iter().map(String::as_str).collect();
+        let mut step = run.conversion(&given, &self.to)?;
+        step.from.retain(|name| given.is_empty() || given.contains(&name.as_str()));
         let (examples, _, rows) = run.rows(Table::read(data)?, self.split.as_deref())?;
         let mut rows = readable(run, &examples, &rows, output)?;
         rows.truncate(self.limit.unwrap_or(rows.len()));

@@ -1,7 +1,7 @@
 //! `amodal evaluate`.
 use crate::{Output, convert::SamplingArgs, show};
 use amodal::{
-    eval::{self, Options},
+    eval::{self, Curves, Options},
     run::Run,
 };
 use clap::Args;
@@ -39,7 +39,7 @@ impl Evaluate {
         let options = Options {
             without: self.without.clone(),
             subsets: self.subsets,
-            withheld: self.withheld,
+            withheld: if self.withheld { Curves::All } else { Curves::None },
             sampling: self.sampling.changes()?,
         };
         let measured = eval::evaluate(&run.model, &run.config, &examples, (&split, &rows), &options)?;

@@ -6,7 +6,7 @@ use crate::{
 };
 use amodal::{
     Config, Error, Named,
-    eval::{Measured, Options, evaluate},
+    eval::{Curves, Measured, Options, evaluate},
     report::build,
     run::{self, Trained},
 };
@@ -77,7 +77,7 @@ pub(crate) fn train(
             return Err(Error::Stopped { step: progress.step, help: String::new() }.in_training(out).into());
         }
         output.say(format_args!("measuring {} of {split}", show::count(rows.len(), "row")));
-        let withheld = trained.shown() == Some(&split);
+        let withheld = if trained.shown() == Some(&split) { Curves::Answers } else { Curves::None };
         let options = Options { subsets: true, withheld, ..Options::default() };
         let train = splits.get("train").map(Vec::as_slice).unwrap_or_default();
         let rows = (split.as_str(), rows.as_slice());

@@ -172,7 +172,7 @@ impl Run {
         Ok(near)
     }
 
-    /// What a conversion makes of some rows, in a format of [`formats`](Self::formats); `changes` to how the
+    /// What a conversion makes of some rows, of the modalities that it reads and no others, in a format of [`formats`](Self::formats); `changes` to how the
     /// task makes it, and `first`, the number of the first row, for draws of its own.
     ///
     /// # Errors
@@ -191,7 +191,10 @@ impl Run {
         let mut all = Vec::with_capacity(rows.len());
         for rows in rows.chunks(self.config.train.batch_size.max(64)) {
             let batch = examples.gather(rows, None, false)?.batch(&device())?;
-            let encoded = self.model.encode(&batch.inputs)?;
+            let mut encoded = self.model.encode(&batch.inputs)?;
+            for (_, tokens) in encoded.iter_mut().filter(|(name, _)| !conversion.from.contains(name)) {
+                *tokens = tokens.absent();
+            }
             let draw = |candidate: usize| -> Result<Prediction> {
                 let seed = Some(sampling.seed.wrapping_add((candidate as u64) << 32));
                 let only = Some(vec![conversion.task.clone()]);

@@ -41,6 +41,30 @@ pub struct Withheld {
 /// The shares of the rows that a modality is withheld from.
 const SHARES: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 
+/// Of which tasks there are curves of a metric against the share of the rows that a modality is withheld from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Curves {
+    /// None.
+    #[default]
+    None,
+    /// Those that do not draw, speak or animate: every point costs as many drawings as there are rows.
+    Answers,
+    /// All, but for what is drawn from one modality alone.
+    All,
+}
+
+impl Curves {
+    /// Whether a task that reads so many modalities has one; `draws` tells whether it makes a picture, a sound or a clip.
+    fn has(self, reads: usize, draws: bool) -> bool {
+        match self {
+            Self::None => false,
+            Self::Answers => !draws,
+            // what is drawn without being told anything is no measure, and costs as much as what is
+            Self::All => reads > 1 || !draws,
+        }
+    }
+}
+
 /// What is measured.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -48,9 +72,8 @@ pub struct Options {
     pub without: Vec<String>,
     /// Whether every subset of the modalities is measured too.
     pub subsets: bool,
-    /// Whether it is measured too how each task fares as each modality, and all at once, is withheld from more and more
-    /// of the rows; not of a task that draws or speaks from one modality alone.
-    pub withheld: bool,
+    /// Which tasks are also measured as each modality, and all at once, is withheld from more and more of the rows.
+    pub withheld: Curves,
     /// What decoders that draw or search do otherwise than the tasks say.
     pub sampling: Changes,
 }
@@ -169,7 +192,8 @@ pub fn evaluate(
             all.push(counter.case.clone());
         }
     }
-    let order = if options.withheld { order(&names, rows.len(), config.train.seed) } else { Named::new() };
+    let order =
+        if options.withheld != Curves::None { order(&names, rows.len(), config.train.seed) } else { Named::new() };
     let mut start = 0;
     for rows in rows.chunks(config.train.batch_size.max(64)) {
         let batch = examples.gather(rows, None, true)?.batch(&device())?;
@@ -227,8 +251,7 @@ struct Case {
 fn cases(reads: &[String], draws: bool, options: &Options) -> Vec<Case> {
     let given = if options.subsets { subsets(reads) } else { vec![reads.to_vec()] };
     let mut cases: Vec<Case> = given.into_iter().map(|given| Case { given, withheld: None }).collect();
-    // what is drawn without being told anything is no measure, and costs as much as what is
-    if options.withheld && (reads.len() > 1 || !draws) {
+    if options.withheld.has(reads.len(), draws) {
         let mut lines: Vec<Vec<String>> = reads.iter().map(|name| vec![name.clone()]).collect();
         if reads.len() > 1 {
             lines.push(reads.to_vec());
@@ -315,10 +338,13 @@ mod tests {
 
     #[test]
     fn what_is_withheld_is_measured_for_each_modality_and_for_all() {
-        let options = Options { withheld: true, ..Options::default() };
+        let options = Options { withheld: Curves::All, ..Options::default() };
         assert_eq!(cases(&names(3), false, &options).len(), 1 + 4 * SHARES.len());
         assert_eq!(cases(&names(1), false, &options).len(), 1 + SHARES.len(), "one modality is all");
         assert_eq!(cases(&names(3), true, &options).len(), 1 + 4 * SHARES.len());
         assert_eq!(cases(&names(1), true, &options).len(), 1, "nothing is drawn of nothing");
+        let options = Options { withheld: Curves::Answers, ..Options::default() };
+        assert_eq!(cases(&names(3), false, &options).len(), 1 + 4 * SHARES.len());
+        assert_eq!(cases(&names(3), true, &options).len(), 1);
     }
 }

@@ -4,7 +4,7 @@
 use amodal::{
     Config, Error, Raw,
     data::Draw,
-    eval::{self, Options},
+    eval::{self, Curves, Options},
     model::Generate,
     run::{Answer, Run, Trained, single, train},
     train::{Log, Progress, Report, Trainer, Watch, device, weights},
@@ -138,7 +138,7 @@ fn what_is_withheld_from_more_rows_is_missed_more() {
     let trained = train(config(folder.path(), XOR, &[]), &folder.path().join("run"), false, &mut ()).unwrap();
     let Run { config, model, .. } = &trained.run;
     let rows = ("validation", trained.splits["validation"].as_slice());
-    let options = Options { withheld: true, ..Options::default() };
+    let options = Options { withheld: Curves::All, ..Options::default() };
     let measured = eval::evaluate(model, config, &trained.examples, rows, &options).unwrap();
     let line = |modalities: &[&str]| -> Vec<f64> {
         let of =

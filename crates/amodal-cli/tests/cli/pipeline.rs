@@ -309,7 +309,7 @@ fn parts_are_measured() {
 const CONVERTS: &str = r#"
 [data]
 path = "table.csv"
-columns = { draw = "image", name = "label" }
+columns = { draw = "image", name = "label", tell = "label" }
 
 [modalities]
 image = { type = "image", size = 16 }
@@ -330,6 +330,17 @@ from = ["image"]
 target = { type = "text", max_time = 3 }
 decode = { type = "lstm", dim = 32, dropout = 0.0 }
 loss = { type = "cross_entropy" }
+
+[tasks.tell]
+from = ["image", "text"]
+target = { type = "text", max_time = 3 }
+decode = { type = "lstm", dim = 32, dropout = 0.0 }
+loss = { type = "cross_entropy" }
+modality_dropout = 0.5
+
+[fuse]
+type = "mean"
+dim = 32
 
 [train]
 epochs = 12
@@ -373,6 +384,18 @@ fn words_become_pictures_and_pictures_words() {
     assert!(exact["value"].as_f64().unwrap() > 0.9, "{exact}");
     let written = place.amodal("convert run table.csv --to name --limit 2").done().stdout;
     assert_eq!(written.lines().count(), 3);
+
+    // of a table, what is read
+    place.write("contrary.csv", "image,text\nimg/172.png,a green square of kind old\n");
+    let told = |of: &str| place.amodal(&format!("convert run contrary.csv --from {of} --to tell")).done().stdout;
+    assert!(
+        told("image").ends_with(",red\n") && told("text").ends_with(",green\n"),
+        "{} {}",
+        told("image"),
+        told("text")
+    );
+    place.amodal("convert run contrary.csv --from size --to tell").failed(2, &["no task makes `tell` of size"]);
+    place.amodal("convert run contrary.csv --from text=red --to tell").failed(2, &["--from", "table"]);
 
     // what cannot be
     let ran = draw(&["--to", "sound"]).failed(2, &["sound", "help: ", "draw", "name"]);

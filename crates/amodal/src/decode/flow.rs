@@ -1,5 +1,8 @@
 //! A picture, a sound or a clip that noise is moved to, step by step.
-use super::{Decode, Sampling, canvas::Canvas, clip};
+use super::{
+    Decode, Sampling,
+    rectified::{self, Foretell, Medium, Ways},
+};
 use crate::{
     Input, Prediction, Result, Tokens,
     layers::{
@@ -8,22 +11,16 @@ use crate::{
         conv::convolve,
         position::{grid_sinusoids, sinusoids_at},
     },
-    types::{Build, at_least, within},
+    types::{Build, at_least},
 };
 use burn::module::{Module, Param};
 use burn::nn::{
     PaddingConfig2d,
     conv::{Conv2d, Conv2dConfig},
 };
-use burn::tensor::{Device, Distribution, Tensor, TensorData, activation::sigmoid};
+use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// Middle and deviation of a time's logit in training: most of them nearer to noise, where what is drawn is decided (Li and
-/// He 2025, arXiv:2511.13720, table 3).
-const TIME: [f64; 2] = [-0.8, 0.8];
-/// The least that the rest of the way counts as, so that no error weighs without bound.
-const REST: f64 = 0.05;
 
 /// For a picture, a sound of fixed length (`seconds` of its target) or a clip: noise is moved to what is asked, along lines
 /// that are as straight as can be (rectified flow, Liu et al. 2022, arXiv:2209.03003), by a transformer over the fused tokens
@@ -79,13 +76,10 @@ impl FlowConfig {
         at_least("num_layers", self.num_layers, 1)?;
         at_least("patch", self.patch, 1)?;
         at_least("span", self.span, 1)?;
-        within("steps", self.steps as f64, 1.0, 1000.0)?;
-        within("withheld", self.withheld, 0.0, 0.9)?;
-        within("guidance", self.guidance, 0.0, 100.0)?;
-        let ((medium, size), device, dim) = (Medium::of(build)?, build.device, self.dim);
-        let [frames, channels, height, width] = size;
+        let ways = Ways::new(self.withheld, self.guidance, self.steps, build)?;
+        let ([frames, channels, height, width], device, dim) = (ways.size, build.device, self.dim);
         let side = |size: usize| self.patch.min(size);
-        let patch = match medium {
+        let patch = match ways.medium {
             Medium::Sound => [self.span.min(frames), 1, width],
             Medium::Picture | Medium::Clip => [self.span.min(frames), side(height), side(width)],
         };
@@ -107,15 +101,11 @@ impl FlowConfig {
             skips: (0..self.num_layers / 2).map(|_| Linear::new(2 * dim, dim, device)).collect(),
             norm: LayerNorm::new(dim, device),
             output: window(dim, numbers),
-            medium,
-            size,
+            ways,
             patch,
             grid,
             dim,
             num_heads: self.num_heads,
-            withheld: self.withheld,
-            guidance: self.guidance,
-            steps: self.steps,
         })
     }
 }
@@ -137,41 +127,13 @@ pub struct Flow {
     /// Of a patch and those around it.
     output: Conv2d,
     #[module(skip)]
-    medium: Medium,
-    /// Frames, channels, height and width.
-    size: [usize; 4],
+    ways: Ways,
     /// Frames, height and width of a patch.
     patch: [usize; 3],
     /// Patches over the frames, the height and the width.
     grid: [usize; 3],
     dim: usize,
     num_heads: usize,
-    withheld: f64,
-    guidance: f64,
-    steps: usize,
-}
-
-/// What is drawn.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Medium {
-    Picture,
-    Sound,
-    Clip,
-}
-
-impl Medium {
-    /// Of the target; with its frames, of a sound its windows; its channels; its height and width, of a sound 1 and its bands.
-    fn of(build: &Build) -> Result<(Self, [usize; 4])> {
-        if build.dims.contains_key("target.frames") {
-            let [frames, height, width] = clip::size(build)?;
-            return Ok((Self::Clip, [frames, 3, height, width]));
-        }
-        let Canvas { channels, size: [height, width], is_sound } = Canvas::new(build)?;
-        Ok(match is_sound {
-            true => (Self::Sound, [height, 1, 1, width]),
-            false => (Self::Picture, [1, channels, height, width]),
-        })
-    }
 }
 
 impl Flow {
@@ -191,7 +153,7 @@ impl Flow {
 
     /// The way back of [`cut`](Self::cut).
     fn join(&self, x: Tensor<3>) -> Tensor<5> {
-        let ([batch, ..], [frames, channels, height, width]) = (x.dims(), self.size);
+        let ([batch, ..], [frames, channels, height, width]) = (x.dims(), self.ways.size);
         let ([along, down, across], [span, tall, wide]) = (self.grid, self.patch);
         let x = x.reshape([batch * along, down, across, span * channels, tall, wide]).permute([0, 3, 1, 4, 2, 5]);
         let x = x.reshape([batch, along * span, channels, down * tall, across * wide]);
@@ -201,7 +163,7 @@ impl Flow {
     /// Patches, `[batch, patches, width]`, each with its neighbours in a picture or a frame, or before and behind it in a sound.
     fn look(&self, window: &Conv2d, x: Tensor<3>) -> Result<Tensor<3>> {
         let ([batch, patches, width], [along, down, across]) = (x.dims(), self.grid);
-        let (pictures, [down, across]) = match self.medium {
+        let (pictures, [down, across]) = match self.ways.medium {
             Medium::Sound => (batch, [along, across]),
             Medium::Picture | Medium::Clip => (batch * along, [down, across]),
         };
@@ -209,27 +171,17 @@ impl Flow {
         let x = convolve(window, x.reshape([pictures, width, down, across]))?;
         Ok(x.flatten::<3>(2, 3).swap_dims(1, 2).reshape([batch as i64, patches as i64, -1]))
     }
+}
 
-    /// A target as `[batch, frames, channels, height, width]`, and which of its frames are real, `[batch, frames]`.
-    fn read(&self, target: &Input) -> Result<(Tensor<5>, Tensor<2>)> {
-        let [frames, _, _, bands] = self.size;
-        Ok(match self.medium {
-            Medium::Clip => clip::read(target, frames)?,
-            Medium::Sound => (target.series()?.reshape([-1, frames as i64, 1, 1, bands as i64]), target.mask.clone()),
-            Medium::Picture => (target.image()?.unsqueeze_dim(1), target.mask.clone().narrow(1, 0, 1)),
-        })
+impl Foretell for Flow {
+    fn ways(&self) -> &Ways {
+        &self.ways
     }
 
-    /// What was drawn, `[batch, frames, channels, height, width]`.
-    fn show(&self, drawn: Tensor<5>) -> Prediction {
-        match self.medium {
-            Medium::Clip => Prediction::Video(drawn),
-            Medium::Sound => Prediction::Values(drawn.flatten(2, 4)),
-            Medium::Picture => Prediction::Image(drawn.squeeze_dim(1)),
-        }
+    fn reader(&self) -> (&Linear, &Absent) {
+        (&self.asked, &self.absent)
     }
 
-    /// What is drawn, as foretold at `time`, `[batch]`, of the way from noise to it.
     fn foretell(&self, x: Tensor<5>, time: &Tensor<1>, asked: &Tokens) -> Result<Tensor<5>> {
         let device = x.device();
         let x = self.cut(x);
@@ -255,38 +207,10 @@ impl Flow {
         Ok(self.join(self.look(&self.output, self.norm.forward(x.values.narrow(1, told, patches)))?))
     }
 
-    /// What is asked for, where `stays`, `[batch, 1]`, is 1.
-    fn asked(&self, fused: &Tokens, stays: Tensor<2>) -> Tokens {
-        let values = self.asked.forward(fused.values.clone()) * fused.mask.clone().unsqueeze_dim(2);
-        self.absent
-            .stand_in(&Tokens { values: values * stays.clone().unsqueeze_dim(2), mask: fused.mask.clone() * stays })
-    }
-
     fn check(&self, fused: &Tokens) -> Result<()> {
         let [batch, told, _] = fused.values.dims();
         let tokens = told + self.grid.iter().product::<usize>();
         check_pairs([batch, self.num_heads, tokens, tokens])
-    }
-
-    /// Noise, times and which rows are told what is asked: drawn anew where gradients are recorded, and always the same
-    /// otherwise, so that losses can be compared.
-    fn chances(&self, batch: usize, device: &Device) -> (Tensor<5>, Tensor<1>, Tensor<2>) {
-        let [frames, channels, height, width] = self.size;
-        let [middle, deviation] = TIME;
-        let shape = [batch, frames, channels, height, width];
-        if device.is_autodiff() {
-            let time = Tensor::random([batch], Distribution::Normal(middle, deviation), device);
-            let drawn: Tensor<2> = Tensor::random([batch, 1], Distribution::Uniform(0.0, 1.0), device);
-            let noise = Tensor::random(shape, Distribution::Normal(0.0, 1.0), device);
-            return (noise, sigmoid(time), drawn.greater_equal_elem(self.withheld).float());
-        }
-        // evenly over the times that are drawn: within a deviation and a half
-        let time = |row: usize| ((row as f64 + 0.5) / batch as f64 * 3.0 - 1.5) * deviation + middle;
-        let times: Vec<f32> = (0..batch).map(|row| time(row) as f32).collect();
-        let times = Tensor::from_data(TensorData::new(times, [batch]), device);
-        let sampling = Sampling { temperature: 1.0, ..Sampling::default() };
-        let noise = sampling.noise(batch, shape[1..].iter().product(), device).reshape(shape);
-        (noise, sigmoid(times), Tensor::ones([batch, 1], device))
     }
 }
 
@@ -294,46 +218,11 @@ impl Decode for Flow {
     /// `[batch, tokens, dim]` to pictures `[batch, 3, height, width]`, spectrograms `[batch, time, bands]` or clips
     /// `[batch, time, 3, height, width]`; given them, to the squared error of the velocity that leads to them.
     fn decode(&self, fused: &Tokens, target: Option<&Input>) -> Result<Prediction> {
-        let Some(target) = target else { return self.generate(fused, &Sampling::default()) };
-        self.check(fused)?;
-        let (target, mask) = self.read(target)?;
-        let (noise, time, stays) = self.chances(target.dims()[0], &target.device());
-        let rest = time.clone().neg().add_scalar(1.0);
-        let over = |time: Tensor<1>| -> Tensor<5> { time.reshape([-1, 1, 1, 1, 1]) };
-        let x = target.clone() * over(time.clone()) + noise * over(rest.clone());
-        let off = (self.foretell(x, &time, &self.asked(fused, stays))? - target) / over(rest.clamp_min(REST));
-        let off: Tensor<2> = off.powi_scalar(2).flatten::<3>(2, 4).mean_dim(2).squeeze_dim(2);
-        Ok(Prediction::Loss((off * mask.clone()).sum() / mask.sum().clamp_min(1.0)))
+        rectified::decode(self, fused, target)
     }
 
     fn generate(&self, fused: &Tokens, sampling: &Sampling) -> Result<Prediction> {
-        self.check(fused)?;
-        let ([batch, ..], device) = (fused.values.dims(), fused.values.device());
-        let [frames, channels, height, width] = self.size;
-        let shape = [batch, frames, channels, height, width];
-        let mut x: Tensor<5> = sampling.noise(batch, shape[1..].iter().product(), &device).reshape(shape);
-        let asked = self.asked(fused, Tensor::ones([batch, 1], &device));
-        let nothing = self.asked(fused, Tensor::zeros([batch, 1], &device));
-        let velocity = |x: &Tensor<5>, at: f64| -> Result<Tensor<5>> {
-            let time = Tensor::full([batch], at, &device);
-            let mut drawn = self.foretell(x.clone(), &time, &asked)?;
-            if self.guidance != 1.0 {
-                let plain = self.foretell(x.clone(), &time, &nothing)?;
-                drawn = (drawn - plain.clone()) * self.guidance + plain;
-            }
-            Ok((drawn - x.clone()) / (1.0 - at))
-        };
-        for step in 0..self.steps {
-            let [now, then] = [step, step + 1].map(|step| step as f64 / self.steps as f64);
-            let along = velocity(&x, now)?;
-            let ahead = x.clone() + along.clone() * (then - now);
-            // the mean of the velocities at both ends (Heun); at the end there is none
-            x = match step + 1 == self.steps {
-                true => ahead,
-                false => x + (along + velocity(&ahead, then)?) * ((then - now) / 2.0),
-            };
-        }
-        Ok(self.show(x))
+        rectified::generate(self, fused, sampling)
     }
 }
 
@@ -357,7 +246,7 @@ mod tests {
         for (dims, grid) in [(&PICTURE[..], [1, 2, 2]), (&sound, [3, 1, 1]), (&clip, [2, 2, 2])] {
             let flow = build(dims, &config);
             assert_eq!(flow.grid, grid);
-            let [frames, channels, height, width] = flow.size;
+            let [frames, channels, height, width] = flow.ways.size;
             let count = 2 * frames * channels * height * width;
             let x = Tensor::arange(0..count as i64, &crate::train::device()).float();
             let x: Tensor<5> = x.reshape([2, frames, channels, height, width]);

@@ -11,10 +11,12 @@ pub mod frames;
 pub mod image_tokens;
 mod latent;
 pub mod lstm;
+mod rectified;
 pub mod regressor;
 pub mod sampling;
 pub mod spectrogram;
 pub mod transformer;
+pub mod unet;
 pub mod vae;
 
 pub use sampling::Sampling;
@@ -48,6 +50,7 @@ registry! {
         "regressor" => Regressor(regressor::Regressor, regressor::RegressorConfig),
         "spectrogram" => Spectrogram(spectrogram::Spectrogram, spectrogram::SpectrogramConfig),
         "transformer" => Transformer(transformer::Transformer, transformer::TransformerConfig),
+        "unet" => Unet(unet::Unet, unet::UnetConfig),
         "vae" => Vae(vae::Vae, vae::VaeConfig),
     }
 }

@@ -2,18 +2,11 @@
 use super::Encode;
 use crate::{
     Error, Input, Result, Tokens,
-    layers::{
-        Linear, NonLocal, Norm, Normalize, Pool,
-        conv::{activate, convolve},
-        places::shrink_overlapping,
-    },
+    layers::{Convolution, Linear, NonLocal, Normalize, Pool, places::shrink_overlapping},
     types::{Build, at_least, widths, within},
 };
 use burn::module::Module;
-use burn::nn::{
-    Dropout, DropoutConfig, PaddingConfig2d,
-    conv::{Conv2d, Conv2dConfig},
-};
+use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor, activation::relu};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -87,7 +80,7 @@ impl ResnetConfig {
         }
         let mut input = self.channels[0];
         let (kernel, stride) = if self.stem == Stem::Large { (7, 2) } else { (3, 1) };
-        let stem = Conv::new([build.dim("input")?, input], kernel, stride, self.norm, build.device);
+        let stem = Convolution::new([build.dim("input")?, input], kernel, stride, self.norm, build.device);
         let mut stages = Vec::new();
         for (at, (channels, blocks)) in self.channels.iter().zip(&self.blocks).enumerate() {
             let mut stage = Vec::new();
@@ -119,7 +112,7 @@ impl ResnetConfig {
 /// See [`ResnetConfig`].
 #[derive(Module, Debug)]
 pub struct Resnet {
-    stem: Conv,
+    stem: Convolution,
     stages: Vec<Stage>,
     output: Linear,
     dropout: Dropout,
@@ -140,44 +133,18 @@ struct Stage {
 /// Two convolutions, and what they leave out.
 #[derive(Module, Debug)]
 struct Residual {
-    first: Conv,
-    second: Conv,
-    shortcut: Option<Conv>,
-}
-
-/// A convolution and its normalisation.
-#[derive(Module, Debug)]
-struct Conv {
-    conv: Conv2d,
-    norm: Norm,
-}
-
-impl Conv {
-    fn new(channels: [usize; 2], kernel: usize, stride: usize, norm: Normalize, device: &Device) -> Self {
-        let padding = kernel / 2;
-        let conv = Conv2dConfig::new(channels, [kernel, kernel])
-            .with_stride([stride, stride])
-            .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
-            .with_bias(norm != Normalize::Batch);
-        Self { conv: conv.init(device), norm: Norm::new(norm, channels[1], device) }
-    }
-
-    fn forward(&self, x: Tensor<4>) -> Result<Tensor<4>> {
-        Ok(self.norm.forward(convolve(&self.conv, x)?))
-    }
-
-    fn activate(&self, x: Tensor<4>) -> Result<Tensor<4>> {
-        activate(&self.conv, &self.norm, x, None, false)
-    }
+    first: Convolution,
+    second: Convolution,
+    shortcut: Option<Convolution>,
 }
 
 impl Residual {
     fn new([input, output]: [usize; 2], stride: usize, norm: Normalize, device: &Device) -> Self {
         let changes = stride > 1 || input != output;
         Self {
-            first: Conv::new([input, output], 3, stride, norm, device),
-            second: Conv::new([output, output], 3, 1, norm, device),
-            shortcut: changes.then(|| Conv::new([input, output], 1, stride, norm, device)),
+            first: Convolution::new([input, output], 3, stride, norm, device),
+            second: Convolution::new([output, output], 3, 1, norm, device),
+            shortcut: changes.then(|| Convolution::new([input, output], 1, stride, norm, device)),
         }
     }
 

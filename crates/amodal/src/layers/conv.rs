@@ -1,11 +1,47 @@
 //! A convolution, and what follows it in one pass.
-use super::Norm;
+use super::{Norm, Normalize};
 use crate::{Error, Result, kernels};
+use burn::module::Module;
 use burn::nn::{
     PaddingConfig2d,
-    conv::{Conv1d, Conv2d},
+    conv::{Conv1d, Conv2d, Conv2dConfig},
 };
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
+
+/// A convolution and its normalisation.
+#[derive(Module, Debug)]
+pub struct Convolution {
+    conv: Conv2d,
+    norm: Norm,
+}
+
+impl Convolution {
+    /// From and to so many `channels`, by windows of `kernel` × `kernel`, at every place or every second one.
+    pub fn new(channels: [usize; 2], kernel: usize, stride: usize, norm: Normalize, device: &Device) -> Self {
+        let padding = kernel / 2;
+        let conv = Conv2dConfig::new(channels, [kernel, kernel])
+            .with_stride([stride, stride])
+            .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
+            .with_bias(norm != Normalize::Batch);
+        Self { conv: conv.init(device), norm: Norm::new(norm, channels[1], device) }
+    }
+
+    /// `[batch, channels, height, width]`, normalised.
+    ///
+    /// # Errors
+    /// Those of [`convolve`].
+    pub fn forward(&self, x: Tensor<4>) -> Result<Tensor<4>> {
+        Ok(self.norm.forward(convolve(&self.conv, x)?))
+    }
+
+    /// The same through ReLU.
+    ///
+    /// # Errors
+    /// Those of [`convolve`].
+    pub fn activate(&self, x: Tensor<4>) -> Result<Tensor<4>> {
+        activate(&self.conv, &self.norm, x, None, false)
+    }
+}
 
 /// `[batch, channels, height, width]` through a convolution, with its bias.
 ///

@@ -22,6 +22,7 @@ pub use absent::Absent;
 pub use align::Align;
 pub use attention::{Block, BlockConfig, check_pairs};
 pub use causal::CausalBlock;
+pub use conv::Convolution;
 pub use deconvolve::Deconvolve;
 pub use frames::Frames;
 pub use halve::Halve;

@@ -5,7 +5,7 @@ use amodal::{
     decode::{
         self, Decoder, DecoderConfig, attention_lstm::AttentionLstmConfig, deconv::DeconvConfig,
         deconv3d::Deconv3dConfig, flow::FlowConfig, image_tokens::ImageTokensConfig, spectrogram::SpectrogramConfig,
-        vae::VaeConfig,
+        unet::UnetConfig, vae::VaeConfig,
     },
     encode::{
         Encoder, EncoderConfig,
@@ -580,6 +580,15 @@ fn small_decoder(config: DecoderConfig) -> DecoderConfig {
             num_layers: 3,
             num_heads: 2,
             patch: 2,
+            withheld: 0.5,
+            steps: 3,
+            ..config
+        }),
+        DecoderConfig::Unet(config) => DecoderConfig::Unet(UnetConfig {
+            channels: vec![3, 4],
+            dim: 4,
+            num_layers: 1,
+            num_heads: 2,
             withheld: 0.5,
             steps: 3,
             ..config
