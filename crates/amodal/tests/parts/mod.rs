@@ -585,7 +585,7 @@ fn small_decoder(config: DecoderConfig) -> DecoderConfig {
             ..config
         }),
         DecoderConfig::Unet(config) => DecoderConfig::Unet(UnetConfig {
-            channels: vec![3, 4],
+            channels: vec![4, 6],
             dim: 4,
             num_layers: 1,
             num_heads: 2,
